@@ -1,0 +1,46 @@
+"""The catalog: how a family's name becomes a family. One line a family; third parties add theirs by entry point."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from envs.family import Family
+
+ENTRY_POINT_GROUP = "experimenter.families"
+
+_BUILT_IN: dict[str, str] = {
+    "walker": "envs.walker.family:make_family",
+    "gym": "envs.gym.family:make_family",
+}
+"""Family name (before any `:`) -> `module:function`; the function takes the full name and returns a Family."""
+
+
+def list_families() -> list[str]:
+    """Name every family that can be made; `gym` stands for `gym:<Gymnasium id>`."""
+    return sorted({**_BUILT_IN, **_plugins()})
+
+
+def get_family(name: str) -> Family:
+    """Build the family called `name`, such as `walker` or `gym:CartPole-v1`.
+
+    Raises `ValueError` naming the nearest known family when there is none of that name.
+    """
+    head = name.split(":", 1)[0]
+    targets = {**_plugins(), **_BUILT_IN}
+    if head not in targets:
+        known = list_families()
+        near = difflib.get_close_matches(head, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"unknown environment family {name!r}. {hint}Known: {', '.join(known)} (gym as gym:<Gymnasium id>)."
+        )
+    module, _, function = targets[head].partition(":")
+    make: Callable[[str], Family] = getattr(import_module(module), function)
+    return make(name)
+
+
+def _plugins() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}

@@ -1,0 +1,176 @@
+"""The contract of an environment family: card, task parameters, batched worlds, fitness, named state.
+
+Everything that trains or judges goes through `BatchEnv`: many worlds stepped together, reset in place, each episode
+closed by an `EpisodeOutcome` whose fitness and success come from the true state. A family that is natively batched
+implements `BatchEnv` directly; one that is not loops over single worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from envs.task import ParamValue, TaskSpec
+
+FloatArray = NDArray[np.floating[Any]]
+NamedState = dict[str, FloatArray]
+"""Name -> float array with a leading batch axis [n, ...]; all that a reward program ever sees."""
+ParamSource = Callable[[], Mapping[str, ParamValue]]
+"""Called once for each new episode; gives its task parameters (a teacher, or a constant)."""
+
+
+class Params(BaseModel):
+    """Base of a family's task parameters: frozen, bounded by `Field(ge=, le=)`, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One named state variable or action component, as the card's typed table lists it."""
+
+    name: str
+    shape: tuple[int, ...] = ()
+    """Shape without the batch axis; `()` is one number a world."""
+    unit: str = "1"
+    low: float = float("-inf")
+    high: float = float("inf")
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One task parameter with its range: the axis along which teachers and the proposer move."""
+
+    name: str
+    low: float
+    high: float
+    default: float
+    unit: str = "1"
+    integer: bool = False
+    meaning: str = ""
+    step: float = 0.0
+    """The family's natural next step of difficulty along this axis (0: not a difficulty axis)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a model is told about a family: words and a typed table. Never code, never how fitness is computed."""
+
+    family: str
+    title: str
+    text: str
+    """Markdown for a reader who has never seen the code: body, world, episode end, what good behaviour looks like."""
+    state: tuple[Variable, ...]
+    actions: tuple[Variable, ...]
+    params: tuple[Parameter, ...]
+    fitness: str
+    """The task metric in words, with its unit and range; never as code."""
+    success: str
+    """The success rule in words."""
+    horizon: int
+    """Default horizon in control steps."""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeOutcome:
+    """How one finished episode went, by ground truth."""
+
+    slot: int
+    """Index of the world in the batch."""
+    params: Mapping[str, ParamValue]
+    fitness: float
+    success: bool
+    native_return: float
+    """Undiscounted sum of the native (human-written) reward."""
+    length: int
+    """Control steps."""
+    extras: Mapping[str, float] = field(default_factory=dict)
+    """Further true measures of the family (distance, energy, contacts), for reports; JSON-plain floats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepBatch:
+    """One step of n worlds. Finished worlds have already been reset in place."""
+
+    observation: FloatArray
+    """[n, d] float32, after the reset where a world finished."""
+    reward: FloatArray
+    """[n] float64 native reward of this step."""
+    terminated: NDArray[np.bool_]
+    """[n] the episode ended by the task's own rule (no bootstrapping)."""
+    truncated: NDArray[np.bool_]
+    """[n] the episode was cut by the horizon (bootstrap from `final_observation`)."""
+    final_observation: FloatArray
+    """[n, d] float32: the true successor of each world, before any reset. Equals `observation` where not done."""
+    next_state: NamedState
+    """Named state of the true successor, before any reset."""
+    outcomes: tuple[EpisodeOutcome, ...]
+    """One for every world that finished in this step."""
+
+
+@runtime_checkable
+class BatchEnv(Protocol):
+    """Many worlds of one task family stepped together. Bitwise repeatable per seed."""
+
+    num_envs: int
+    observation_space: gymnasium.spaces.Space[Any]
+    """Space of one world: a flat Box [d] (discrete observations are one-hot, images stay images)."""
+    action_space: gymnasium.spaces.Space[Any]
+    """Space of one world: Box [k] or Discrete."""
+
+    def reset(self, seed: int) -> FloatArray:
+        """Reseed and restart every world (one stream a world derived from `seed`); return observations [n, d]."""
+        ...
+
+    def step(self, actions: NDArray[Any]) -> StepBatch:
+        """Advance every world by one control step. `actions` is [n, k] float or [n] int; out-of-range is clipped."""
+        ...
+
+    def named_state(self) -> NamedState:
+        """Named state of every world now (after resets), copies that a caller may keep."""
+        ...
+
+    def render(self, slot: int = 0) -> NDArray[np.uint8]:
+        """RGB frame [height, width, 3] of one world, headless."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Family(Protocol):
+    """One environment family. Stateless and cheap to build: heavy imports happen inside `make` and `make_vec`."""
+
+    name: str
+    params_model: type[Params]
+
+    def card(self) -> Card: ...
+
+    def resolve_task(
+        self, params: Mapping[str, ParamValue] | None = None, *, horizon: int | None = None, seed: int = 0
+    ) -> TaskSpec:
+        """Validate `params`, fill in defaults and return the task.
+
+        Raises `ValueError` with one clear line: the name or value that was wrong, the valid range or names, the nearest match.
+        """
+        ...
+
+    def make(self, task: TaskSpec) -> gymnasium.Env[Any, Any]:
+        """One world as a Gymnasium environment with the native reward; `info["outcome"]` carries the EpisodeOutcome at the end."""
+        ...
+
+    def make_vec(self, task: TaskSpec, n: int, params: ParamSource | None = None) -> BatchEnv:
+        """n worlds stepped together; with `params`, each new episode draws its task parameters from it."""
+        ...
+
+    def sample_params(self, rng: np.random.Generator) -> dict[str, ParamValue]:
+        """Draw task parameters uniformly from the family's bounds."""
+        ...

@@ -1,0 +1,54 @@
+"""Names to objects for trainers, teachers, rewards and executors, third-party entry points included.
+
+A built-in is one line in its package's table (`name -> "module:attribute"`); a plug-in is one entry point in the group
+`experimenter.<noun>`. Nothing heavy is imported before the name is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from experimenter.errors import UsageError
+
+_BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "trainers": {
+        "ppo": "experimenter.trainers.ppo:make_trainer",
+        "sb3": "experimenter.trainers.sb3:make_trainer",
+    },
+    "teachers": {
+        "fixed": "experimenter.curricula.fixed:make_teacher",
+        "uniform": "experimenter.curricula.uniform:make_teacher",
+        "ladder": "experimenter.curricula.ladder:make_teacher",
+        "alp_gmm": "experimenter.curricula.alp_gmm:make_teacher",
+    },
+    "executors": {
+        "inline": "experimenter.execution.inline:make_executor",
+        "local": "experimenter.execution.local:make_executor",
+        "ray": "experimenter.execution.ray:make_executor",
+    },
+}
+
+
+def list_names(noun: str) -> list[str]:
+    """Names known for `noun` (`trainers`, `teachers`, `executors`, `rewards`), plug-ins included."""
+    return sorted(_targets(noun))
+
+
+def load(noun: str, name: str) -> Any:
+    """Import and return the factory called `name`; raises `UsageError` with the nearest match when unknown."""
+    targets = _targets(noun)
+    if name not in targets:
+        near = difflib.get_close_matches(name, targets, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown {noun[:-1]} {name!r}. {hint}Known: {', '.join(sorted(targets))}.")
+    module, _, attribute = targets[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _targets(noun: str) -> dict[str, str]:
+    plugins = {point.name: point.value for point in entry_points(group=f"experimenter.{noun}")}
+    return {**plugins, **_BUILT_IN.get(noun, {})}
