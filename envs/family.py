@@ -7,6 +7,8 @@ implements `BatchEnv` directly; one that is not loops over single worlds.
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from envs.task import ParamValue, TaskSpec
 
@@ -174,3 +176,26 @@ class Family(Protocol):
     def sample_params(self, rng: np.random.Generator) -> dict[str, ParamValue]:
         """Draw task parameters uniformly from the family's bounds."""
         ...
+
+
+def resolve_params(family: str, model: type[Params], params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Validate `params` against `model` and fill in its defaults, in the model's field order.
+
+    Raises `ValueError` with one line: the unknown name and its nearest match, or the value and its valid range.
+    """
+    known = list(model.model_fields)
+    for name, value in params.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            listed = ", ".join(known) or "none, this family takes no parameters"
+            raise ValueError(f"{family} has no task parameter {name!r}. {hint}Known: {listed}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{family}: task parameter {name} is {value!r}; give a finite number.")
+    try:
+        filled = model.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "params"
+        raise ValueError(f"{family}: task parameter {name} = {first['input']!r} is refused: {first['msg']}.") from None
+    return dict(filled.model_dump())

@@ -1,6 +1,6 @@
 """The records that cross boundaries: frozen, keyword-built, unknown keys refused, digests canonical.
 
-Read in the order of a run: Budget and Spent, Goal, Proposal, Subgoal, RewardProgram, TrainJob, JobResult, Verdict.
+Read in the order of a run: Budget and Spent, Goal, Proposal, Subgoal, RewardProgram, TrainJob, JobResult, Verdict, Floor.
 """
 
 from __future__ import annotations
@@ -298,3 +298,17 @@ class Verdict(Record):
     model_state: CurveState | None = None
     """What the model said, when it was asked; it can only raise suspicion, never overrule the floor upward."""
     source: str = "rule"
+
+
+class Floor(Record):
+    """What the statistical rule alone says of a task's results: the floor under every verdict."""
+
+    state: CurveState
+    decision: Decision
+    numbers: dict[str, float] = Field(default_factory=dict)
+    """What the rule used, by name; finite."""
+    reasons: tuple[str, ...] = ()
+    winner: str | None = None
+    """Digest of the winning reward program."""
+    best_job: str | None = None
+    """Digest of the job whose policy would go to admission."""

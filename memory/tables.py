@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, Column, DateTime, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, DateTime, Dialect, LargeBinary, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -18,12 +18,29 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that comes back aware and in UTC from every database (SQLite itself drops the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"the time {value} has no zone: expected an aware time, such as memory.tables.now()")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 def _json() -> Any:
     return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
 def _time() -> Any:
-    return Field(default_factory=now, sa_column=Column(DateTime(timezone=True), nullable=False))
+    return Field(default_factory=now, sa_column=Column(UtcDateTime(), nullable=False))
 
 
 class SessionRow(SQLModel, table=True):
@@ -43,9 +60,9 @@ class SessionRow(SQLModel, table=True):
     outcome: str = ""
     """One sentence for people when it ended."""
     pid: int | None = None
-    heartbeat_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    heartbeat_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
     created_at: datetime = _time()
-    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
 
 
 class TaskRow(SQLModel, table=True):
@@ -111,7 +128,7 @@ class JobRow(SQLModel, table=True):
     new_steps: int = 0
     wall_s: float = 0.0
     created_at: datetime = _time()
-    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
 
 
 class VerdictRow(SQLModel, table=True):

@@ -31,6 +31,8 @@ Tensors = dict[str, NDArray[np.float32]]
 SPEC_FILE = "policy.json"
 WEIGHTS_FILE = "policy.safetensors"
 _MAX_BYTES = 512 * 1024 * 1024
+_MAX_SPEC_BYTES = 1024 * 1024
+_MAX_LAYERS = 64
 _ACTIVATIONS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0.0),
@@ -57,6 +59,7 @@ class MlpPolicy:
 
     def __init__(self, spec: Mapping[str, Any], tensors: Tensors) -> None:
         count = int(spec["layers"])
+        _check_mlp(spec, tensors, count)
         self._layers = [(tensors[f"w{i}"].T.copy(), tensors[f"b{i}"]) for i in range(count)]
         self._activation = _ACTIVATIONS[spec["activation"]]
         self._head = spec["head"]
@@ -89,6 +92,27 @@ class MlpPolicy:
         return clipped
 
 
+def _check_mlp(spec: Mapping[str, Any], tensors: Tensors, count: int) -> None:
+    """Raise `ValueError` unless the layers form a chain and the normaliser and bounds fit its ends."""
+    if not 1 <= count <= _MAX_LAYERS:
+        raise ValueError(f"{count} layers: expected 1 to {_MAX_LAYERS}")
+    width = tensors["w0"].shape[-1]
+    if spec.get("normalise"):
+        if tensors["obs_mean"].shape != (width,) or tensors["obs_var"].shape != (width,):
+            raise ValueError(f"the normaliser does not fit observations of {width} numbers")
+        if (tensors["obs_var"] < 0).any():
+            raise ValueError("the normaliser has a negative variance")
+    for i in range(count):
+        weight, bias = tensors[f"w{i}"], tensors[f"b{i}"]
+        if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
+            raise ValueError(
+                f"layer {i} of shapes {weight.shape} and {bias.shape} does not follow one of width {width}"
+            )
+        width = weight.shape[0]
+    if spec["head"] != "argmax" and not len(spec["low"]) == len(spec["high"]) == width:
+        raise ValueError(f"the bounds do not fit {width} actions")
+
+
 def register_kind(kind: str, target: str) -> None:
     """Make policies of `kind` loadable through `target` (`module:function`)."""
     _KINDS[kind] = target
@@ -104,7 +128,7 @@ def make_policy(spec: Mapping[str, Any], tensors: Tensors) -> Policy:
             module, _, function = _KINDS[kind].partition(":")
             policy: Policy = getattr(import_module(module), function)(spec, tensors)
             return policy
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(f"policy of kind {kind!r} is damaged: {error}") from error
     raise ArtifactError(f"unknown policy kind {kind!r}; known: mlp, {', '.join(sorted(_KINDS))}")
 
@@ -124,16 +148,16 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], Tensors]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    for name in (SPEC_FILE, WEIGHTS_FILE):
+    for name, limit in ((SPEC_FILE, _MAX_SPEC_BYTES), (WEIGHTS_FILE, _MAX_BYTES)):
         path = folder / name
         if not path.is_file() or path.is_symlink():
             raise ArtifactError(f"the artifact {folder.name} has no file {name}")
-        if path.stat().st_size > _MAX_BYTES:
-            raise ArtifactError(f"{name} of the artifact {folder.name} is larger than {_MAX_BYTES} bytes")
+        if path.stat().st_size > limit:
+            raise ArtifactError(f"{name} of the artifact {folder.name} is larger than {limit} bytes")
     try:
         spec = json.loads((folder / SPEC_FILE).read_text())
         tensors: Tensors = load((folder / WEIGHTS_FILE).read_bytes())
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ArtifactError(f"the artifact {folder.name} is damaged: {error}") from error
     if not isinstance(spec, dict):
         raise ArtifactError(f"{SPEC_FILE} of the artifact {folder.name} is not a JSON object")

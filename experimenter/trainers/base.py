@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -19,6 +19,28 @@ from numpy.typing import NDArray
 
 from envs.family import BatchEnv
 from envs.task import ParamValue
+from experimenter.errors import JobError
+
+
+class NonFinite(JobError):
+    """Training produced a NaN or an infinity; `component` says where it was first seen."""
+
+    def __init__(self, component: str, step: int, advice: str) -> None:
+        super().__init__(f"{component} became NaN or infinite at env step {step}: {advice}.")
+        self.component = component
+
+
+@runtime_checkable
+class StatefulWorlds(Protocol):
+    """Optional side of a `BatchEnv`: what lives in the worlds beyond an episode (a teacher) goes into checkpoints too."""
+
+    def save_state(self) -> dict[str, Any]:
+        """JSON-plain state, asked for at a checkpoint."""
+        ...
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Called after a resume, before the worlds are reset."""
+        ...
 
 
 class Command(Enum):

@@ -1,0 +1,66 @@
+"""`experimenter bench ...`: measure what we claim, against the peer in the same run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from experimenter.cli.output import json_option, print_json
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure what docs/benchmarks.md claims, each against its peer in the same run."
+)
+
+_BENCHES: dict[str, tuple[str, str]] = {
+    "walker": ("experimenter.bench.walker:measure", "walker env steps per CPU-second against Gymnasium's"),
+    "trainers": ("experimenter.bench.trainers:measure", "our PPO's end-to-end steps per CPU-second against SB3's"),
+    "learning": (
+        "experimenter.bench.trainers:measure_learning",
+        "return on stock BipedalWalker-v3 after 2.5M steps, 3 seeds (about 15 minutes)",
+    ),
+    "library": ("experimenter.bench.library:measure", "query time of a library of 10,000 skills"),
+    "rewards-overhead": ("experimenter.bench.rewards_overhead:measure", "cost of a reward program per env step"),
+}
+
+
+@app.command("list")
+def list_() -> None:
+    """List the benchmarks."""
+    for name, (_, what) in _BENCHES.items():
+        typer.echo(f"{name:18} {what}")
+
+
+def _run(name: str, json: bool) -> None:
+    target, _ = _BENCHES[name]
+    module_name, _, function = target.partition(":")
+    module: Any = import_module(module_name)
+    result = getattr(module, function)()
+    if json:
+        print_json({"bench": name, **result})
+        return
+    typer.echo(module.table(result))
+
+
+def _add(name: str, what: str) -> None:
+    def command(json: Annotated[bool, json_option()] = False) -> None:
+        _run(name, json)
+
+    command.__doc__ = f"Measure {what}.\n\nExample:  experimenter bench {name} --json"
+    app.command(name)(command)
+
+
+for _name, (_, _what) in _BENCHES.items():
+    _add(_name, _what)
+
+
+@app.command("all")
+def all_() -> None:
+    """Run every benchmark, one after another.
+
+    Example:  experimenter bench all
+    """
+    for name in _BENCHES:
+        typer.echo(f"\n== {name}")
+        _run(name, json=False)

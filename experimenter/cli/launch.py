@@ -1,0 +1,165 @@
+"""Start or resume a session in the foreground: signals, live view, and the closing lines."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+
+from experimenter.cli.live import LiveView, make_view
+from experimenter.cli.output import duration, print_json
+from experimenter.config import SessionConfig, resolve_home
+from experimenter.errors import ExperimenterError, UsageError
+
+EXIT_NOT_CERTIFIED = 10
+"""The session ended within its budget rules, but no skill met the admission test."""
+EXIT_DRAINED = 11
+"""The session was stopped on request and can be resumed."""
+_EXIT = {"done": 0, "drained": EXIT_DRAINED, "stopped": EXIT_DRAINED}
+
+
+def launch_new(goal: str, config: SessionConfig, home: Path | None, *, as_json: bool) -> int:
+    """Start a session for `goal` and run it; returns the exit code."""
+    from experimenter.graph.build import GRAPH_VERSION
+    from experimenter.journal import start_session
+    from experimenter.services import open_memory
+
+    text = " ".join(goal.split())
+    if not text:
+        raise UsageError('the goal is empty: say what to learn, for example experimenter run "balance the pole".')
+    check_task(config)
+    folder = resolve_home(home)
+    store = open_memory(folder)
+    try:
+        session_id = start_session(store, text, config, GRAPH_VERSION)
+    finally:
+        store.close()
+    return _run(session_id, folder, as_json=as_json)
+
+
+def launch_resume(session: str, home: Path | None, *, as_json: bool) -> int:
+    """Resume a session by id or unique prefix; one that is done only prints how it ended."""
+    from experimenter.services import open_memory
+    from memory.queries import get_session
+
+    folder = resolve_home(home)
+    store = open_memory(folder)
+    try:
+        with store.read() as reading:
+            row = get_session(reading, session)
+    finally:
+        store.close()
+    if row.state == "done":
+        typer.echo(f"session {row.id} is done: {row.outcome}")
+        return 0
+    return _run(row.id, folder, as_json=as_json)
+
+
+def check_task(config: SessionConfig) -> None:
+    """Refuse an unknown family or a task parameter out of its range before anything is written."""
+    from envs.catalog import get_family
+    from experimenter import registry
+
+    registry.load("trainers", config.trainer)
+    registry.load("teachers", config.teacher)
+    registry.load("executors", config.executor)
+    if config.family is None:
+        if config.params:
+            raise UsageError("--param needs --env: name the environment family whose parameters these are.")
+        return
+    try:
+        get_family(config.family).resolve_task(config.params)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _run(session_id: str, home: Path, *, as_json: bool) -> int:
+    from langgraph.runtime import RunControl
+
+    from experimenter.graph.build import run_session
+    from experimenter.services import open_memory, open_services
+
+    store = open_memory(home)
+    view = make_view(session_id, quiet=as_json)
+    services = open_services(
+        home=home, store=store, session_id=session_id, listen=view.on_event, on_update=view.on_update
+    )
+    control = RunControl()
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        if services.drain.is_set():
+            raise KeyboardInterrupt
+        services.drain.set()
+        control.request_drain("asked by the person")
+        view.say("stopping at the next boundary; press Ctrl-C again to leave at once. Nothing is lost either way.")
+        threading.Thread(target=services.executor.stop, args=("asked by the person",), daemon=True).start()
+
+    before = {number: signal.signal(number, drain) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with view.shown(services):
+            if run_session(services, control) == "done":
+                _write_report(services, view)
+    except ExperimenterError as error:
+        services.journal.set_state("drained", f"stopped by an error: {error}")
+        view.say(f"the session stopped; when the cause is mended, go on with: experimenter session resume {session_id}")
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        summary = summarise(services, home)
+        services.close()
+    return _close(summary, view, as_json=as_json)
+
+
+def summarise(services: Any, home: Path) -> dict[str, Any]:
+    """The documented object of `run --json`: session, state, outcome, skills, spent, report."""
+    row = services.journal.session()
+    skills = [task.skill_id for task in services.journal.tasks() if task.skill_id]
+    report = home / "reports" / f"{row.id}.html"
+    return {
+        "session": row.id,
+        "goal": row.goal_text,
+        "state": row.state,
+        "outcome": row.outcome,
+        "skills": sorted(set(skills)),
+        "spent": services.journal.spent().model_dump(mode="json"),
+        "report": str(report) if report.exists() else None,
+    }
+
+
+def _write_report(services: Any, view: LiveView) -> None:
+    from experimenter.reports.page import write_report
+
+    try:
+        write_report(services.store, services.home, services.journal.session_id)
+    except OSError as error:
+        view.say(
+            f"the report could not be written ({error.strerror}); try: experimenter report {services.journal.session_id}"
+        )
+
+
+def _close(summary: dict[str, Any], view: LiveView, *, as_json: bool) -> int:
+    code = _EXIT.get(summary["state"], 1)
+    if code == 0 and not summary["skills"]:
+        code = EXIT_NOT_CERTIFIED
+    if as_json:
+        print_json({**summary, "exit_code": code})
+        return code
+    spent = summary["spent"]
+    view.say(summary["outcome"])
+    view.say(
+        f"spent: {duration(spent['wall_s'])}, {spent['env_steps']:,} env steps, {spent['calls']} model calls, "
+        f"{spent['tokens']:,} tokens, ${spent['money_usd']:.2f}"
+        + (f" (price unknown for {spent['unpriced_calls']} calls)" if spent["unpriced_calls"] else "")
+    )
+    if summary["report"]:
+        view.say(f"report: {summary['report']}")
+    for skill in summary["skills"]:
+        view.say(f"skill:  experimenter skill show {skill}")
+    if code == EXIT_DRAINED:
+        view.say(f"go on with: experimenter session resume {summary['session']}")
+    return code

@@ -1,0 +1,254 @@
+"""The race: successive halving of reward arms over training seeds, ranked on held-out fitness. Pure functions.
+
+Rule. All arms of a rung get the same env steps and the same training seeds. An arm's score is the interquartile mean of
+held-out fitness pooled over its seeds and episodes (worlds from `seeds.race_seeds`). The best `keep` arms go on; their jobs
+continue from their own checkpoints and later rungs add seeds. A failed or missing job counts as episodes of the worst fitness
+seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the arm
+named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm.
+
+The winner is an arm, never one lucky run. The policy put to admission is the winner's best seed on the race's worlds; that
+choice is biased upward by construction, which is why its certificate is earned on `seeds.admission_seeds`.
+Successive halving: Jamieson and Talwalkar 2016, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import ceil
+
+from pydantic import Field
+
+from experimenter.evaluation.statistics import pooled_iqm
+from experimenter.records import JobResult, Record, RewardProgram, TrainJob
+from skills.evidence import interquartile_mean
+
+Results = Mapping[str, JobResult]
+"""Job digest -> result."""
+_SHRINK = (1.0, 0.75, 0.5, 0.33, 0.25)
+"""Fractions of the wanted final steps that `fit_race` tries, in this order."""
+
+
+class Rung(Record):
+    """One round: every arm in it is trained to `budget_steps` on `seeds`; the best `keep` go on."""
+
+    budget_steps: int = Field(gt=0)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    keep: int = Field(ge=1)
+
+
+class RacePlan(Record):
+    arms: tuple[RewardProgram, ...] = Field(min_length=1)
+    """Simplest first: ties go to the earlier arm."""
+    rungs: tuple[Rung, ...] = Field(min_length=1)
+
+    @property
+    def total_steps(self) -> int:
+        """Env steps of the whole race when nothing fails."""
+        return race_cost(self.rungs, len(self.arms))
+
+
+class ArmScore(Record):
+    arm: str
+    """Digest of the reward program."""
+    label: str
+    iqm: float
+    low: float
+    high: float
+    episodes: int
+    failed: int = 0
+    """Jobs counted as the worst value."""
+    steps: int
+    """Env steps of one policy at this rung."""
+
+
+class Standing(Record):
+    rung: int
+    ranking: tuple[ArmScore, ...]
+    """Best first."""
+    survivors: tuple[str, ...]
+    """Digests of the arms that go on; after the last rung the winner alone (nobody when every job failed)."""
+    eliminated: dict[str, str] = Field(default_factory=dict)
+    """Digest -> why."""
+
+    @property
+    def winner(self) -> str | None:
+        """The best arm so far; None when no arm has a single good job."""
+        return self.survivors[0] if self.survivors else None
+
+
+def plan_race(arms: Sequence[RewardProgram], rungs: Sequence[Rung]) -> RacePlan:
+    """Put arms and rungs together; raises `ValueError` for rungs that do not grow or arms that are named twice."""
+    digests = [arm.digest for arm in arms]
+    if len(set(digests)) != len(digests):
+        raise ValueError("an arm is in the race twice: the digests of reward programs must differ")
+    for before, after in pairwise(rungs):
+        if after.budget_steps <= before.budget_steps or not set(before.seeds) <= set(after.seeds):
+            raise ValueError("every rung needs more steps than the one before, and all of its seeds")
+    return RacePlan(arms=tuple(arms), rungs=tuple(rungs))
+
+
+def fit_race(
+    arms: int,
+    *,
+    total_steps: int,
+    final_steps: int,
+    seeds_final: int = 3,
+    first_seed: int = 0,
+    growth: float = 3.0,
+    rungs: int = 3,
+    finalists: int = 2,
+) -> tuple[Rung, ...]:
+    """Shape a race of `arms` that costs at most `total_steps` env steps, summed over all of its jobs.
+
+    Gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
+    and if even that does not fit, divides what there is by the arms. Raises `ValueError` below one step an arm.
+    """
+    if arms < 1 or total_steps < arms or final_steps < 1 or seeds_final < 1:
+        raise ValueError(f"a race of {arms} arms within {total_steps} steps cannot be: give at least one step an arm")
+    depth = 1 if arms <= finalists else max(1, rungs)
+    wishes = [(1.0, count) for count in range(seeds_final, 1, -1)]
+    wishes += [(fraction, min(2, seeds_final)) for fraction in _SHRINK]
+    wishes += [(fraction, 1) for fraction in _SHRINK]
+    for fraction, count in wishes:
+        shape = _shape(arms, int(final_steps * fraction) or 1, count, depth, growth, finalists, first_seed)
+        if race_cost(shape, arms) <= total_steps:
+            return shape
+    return (Rung(budget_steps=min(final_steps, total_steps // arms), seeds=(first_seed,), keep=1),)
+
+
+def race_cost(rungs: Sequence[Rung], arms: int) -> int:
+    """Env steps of a race: continued seeds pay the difference to the rung before, new seeds pay from zero."""
+    total, alive, before = 0, arms, None
+    for rung in rungs:
+        old = len(before.seeds) if before else 0
+        continued = old * (rung.budget_steps - (before.budget_steps if before else 0))
+        total += alive * (continued + (len(rung.seeds) - old) * rung.budget_steps)
+        alive, before = min(alive, rung.keep), rung
+    return total
+
+
+def rung_jobs(plan: RacePlan, rung: int, arms: Sequence[str], template: TrainJob) -> tuple[TrainJob, ...]:
+    """Build the jobs of one rung for the arms (digests) still in the race, seed by seed.
+
+    `template` gives task, trainer, settings, teacher, episodes and limits; reward, seed and steps are set here
+    (schedules run to the last rung's steps, so that a rung's policy is a prefix of the whole run).
+    """
+    alive = [arm for arm in plan.arms if arm.digest in set(arms)]
+    return tuple(_job(plan, rung, arm, seed, template) for seed in plan.rungs[rung].seeds for arm in alive)
+
+
+def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Results) -> Standing:
+    """Rank the arms of `jobs` (all jobs of rung number `rung`) and say who goes on, who does not, and why."""
+    worst = _worst_fitness(results[job.digest] for job in jobs if job.digest in results)
+    scores = [
+        _score(arm, [job for job in jobs if job.reward.digest == arm.digest], results, worst)
+        for arm in plan.arms
+        if any(job.reward.digest == arm.digest for job in jobs)
+    ]
+    # sorted() is stable: equal arms stay in the plan's order, simplest first
+    ranking = sorted(scores, key=lambda score: (score.episodes == 0, -score.iqm, -score.low))
+    good = [score for score in ranking if score.episodes > 0]
+    kept = good[: plan.rungs[rung].keep]
+    out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in kept}
+    return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
+
+
+def select_best_job(arm: str, jobs: Sequence[TrainJob], results: Results) -> str | None:
+    """Digest of the arm's job whose policy has the highest held-out fitness IQM on the race's worlds; None without one.
+
+    Select on these worlds, certify on `seeds.admission_seeds`: see the module's note on selection bias.
+    """
+    best: tuple[float, str] | None = None
+    for job in jobs:
+        result = results.get(job.digest)
+        if job.reward.digest == arm and result is not None and result.ok and result.evaluation is not None:
+            value = interquartile_mean(result.evaluation.fitness)
+            best = (value, job.digest) if best is None or value > best[0] else best
+    return best[1] if best else None
+
+
+def extend_jobs(jobs: Sequence[TrainJob], budget_steps: int) -> tuple[TrainJob, ...]:
+    """Let finished jobs train on to `budget_steps` from their own checkpoints (the verdict `extend`)."""
+    return tuple(
+        job.evolve(
+            budget_steps=budget_steps,
+            schedule_steps=max(job.schedule_steps, budget_steps),
+            continues=job.digest,
+            start_skill=None,
+        )
+        for job in jobs
+        if budget_steps > job.budget_steps
+    )
+
+
+def _shape(
+    arms: int, final: int, seeds: int, depth: int, growth: float, finalists: int, first_seed: int
+) -> tuple[Rung, ...]:
+    budgets = sorted({max(1, round(final / growth**power)) for power in range(depth)})
+    depth = len(budgets)
+    shape = []
+    for index, budget in enumerate(budgets):
+        count = min(seeds, max(2, ceil(seeds * (index + 1) / depth)))
+        # geometric from all arms to the finalists: n_i = arms * (finalists / arms) ** (i / (depth - 1))
+        alive = arms * (min(finalists, arms) / arms) ** ((index + 1) / (depth - 1)) if index + 1 < depth else 1
+        shape.append(
+            Rung(budget_steps=budget, seeds=tuple(range(first_seed, first_seed + count)), keep=ceil(alive - 1e-9))
+        )
+    return tuple(shape)
+
+
+def _job(plan: RacePlan, rung: int, arm: RewardProgram, seed: int, template: TrainJob) -> TrainJob:
+    continued = rung > 0 and seed in plan.rungs[rung - 1].seeds
+    return template.evolve(
+        reward=arm,
+        seed=seed,
+        budget_steps=plan.rungs[rung].budget_steps,
+        schedule_steps=plan.rungs[-1].budget_steps,
+        continues=_job(plan, rung - 1, arm, seed, template).digest if continued else None,
+        start_skill=None if continued else template.start_skill,
+    )
+
+
+def _score(arm: RewardProgram, jobs: Sequence[TrainJob], results: Results, worst: float) -> ArmScore:
+    groups: dict[int, Sequence[float]] = {}
+    good = 0
+    for job in jobs:
+        result = results.get(job.digest)
+        if result is not None and result.ok and result.evaluation is not None:
+            groups[job.seed] = result.evaluation.fitness
+            good += 1
+        else:
+            groups[job.seed] = [worst] * job.eval_episodes
+    estimate = pooled_iqm(groups)
+    return ArmScore(
+        arm=arm.digest,
+        label=arm.label,
+        iqm=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        episodes=estimate.n if good else 0,
+        failed=len(jobs) - good,
+        steps=jobs[0].budget_steps,
+    )
+
+
+def _worst_fitness(results: Iterable[JobResult]) -> float:
+    values = [
+        value
+        for result in results
+        if result.ok and result.evaluation is not None
+        for value in result.evaluation.fitness
+    ]
+    return float(min(values, default=0.0))
+
+
+def _reason(score: ArmScore, kept: Sequence[ArmScore], rung: Rung) -> str:
+    if score.episodes == 0:
+        return f"all {score.failed} jobs failed"
+    last = kept[-1]
+    failed = f", {score.failed} failed jobs counted as the worst" if score.failed else ""
+    return (
+        f"fitness IQM {score.iqm:.4g} [{score.low:.4g}, {score.high:.4g}] after {rung.budget_steps} steps, "
+        f"below {last.label} with {last.iqm:.4g} [{last.low:.4g}, {last.high:.4g}], the last of {len(kept)} kept{failed}"
+    )

@@ -1,0 +1,122 @@
+"""Held-out episodes of a deterministic policy, and one episode as frames.
+
+An episode is a world seed: the world is restarted with that seed alone and the policy sees one observation at a time,
+so a result depends neither on its neighbours nor on their order (batched matrix products differ in the last bit with
+the size of the batch, and physics amplifies that). Only the first episode of a world counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.family import BatchEnv, EpisodeOutcome, Family, ParamSource
+from envs.task import ParamValue, TaskSpec
+from experimenter.records import Evaluation
+from skills.artifact import Policy
+
+Frame = NDArray[np.uint8]
+
+
+class RolloutError(ValueError):
+    """The policy or the world did what no episode can hold: a non-finite action or outcome, or no end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """One episode as pictures."""
+
+    frames: tuple[Frame, ...]
+    """RGB frames [height, width, 3], one every `every` control steps."""
+    outcome: EpisodeOutcome
+    every: int
+
+
+def evaluate(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int]) -> Evaluation:
+    """Run one episode for each world seed and return what happened, in the order of `seeds`.
+
+    The task parameters are the task's own. Raises `RolloutError` for non-finite actions or outcomes.
+    """
+    if not seeds:
+        raise ValueError("an evaluation needs at least one seed")
+    outcomes = run_episodes(family, task, policy, seeds)
+    return Evaluation(
+        seeds=tuple(int(seed) for seed in seeds),
+        fitness=tuple(float(o.fitness) for o in outcomes),
+        success=tuple(bool(o.success) for o in outcomes),
+        native_return=tuple(float(o.native_return) for o in outcomes),
+        length=tuple(int(o.length) for o in outcomes),
+        extras=mean_extras([o.extras for o in outcomes]),
+    )
+
+
+def run_episodes(
+    family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int], params: ParamSource | None = None
+) -> list[EpisodeOutcome]:
+    """Run one episode a seed; with `params`, each episode draws its task parameters from it (in the order of `seeds`)."""
+    env = family.make_vec(task, 1, params)
+    try:
+        return [_run_episode(env, policy, seed, task.horizon) for seed in seeds]
+    finally:
+        env.close()
+
+
+def record_rollout(family: Family, task: TaskSpec, policy: Policy, seed: int, *, every: int = 2) -> Rollout:
+    """Run one episode and keep a frame every `every` control steps."""
+    if every < 1:
+        raise ValueError(f"every={every} cannot be: expected at least 1")
+    frames: list[Frame] = []
+    env = family.make_vec(task, 1)
+    steps = 0
+
+    def look() -> None:
+        nonlocal steps
+        if steps % every == 0:
+            frames.append(np.array(env.render(0), dtype=np.uint8))
+        steps += 1
+
+    try:
+        outcome = _run_episode(env, policy, seed, task.horizon, look)
+    finally:
+        env.close()
+    return Rollout(frames=tuple(frames), outcome=outcome, every=every)
+
+
+def mean_extras(extras: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each further measure over the episodes that have it, finite values only."""
+    names = sorted({name for item in extras for name in item})
+    values = {name: [float(item[name]) for item in extras if name in item] for name in names}
+    return {name: float(np.mean(found)) for name, found in values.items() if all(isfinite(v) for v in found)}
+
+
+def sampled_params(family: Family, seed: int) -> Callable[[], Mapping[str, ParamValue]]:
+    """Return a source of uniformly drawn task parameters, for measuring in which region a policy holds."""
+    rng = np.random.default_rng(seed)
+    return lambda: family.sample_params(rng)
+
+
+def _run_episode(
+    env: BatchEnv, policy: Policy, seed: int, horizon: int, before_step: Callable[[], None] | None = None
+) -> EpisodeOutcome:
+    observation = env.reset(seed)
+    for _ in range(horizon):
+        if before_step is not None:
+            before_step()
+        action = policy.act(observation)
+        if not np.all(np.isfinite(action)):
+            raise RolloutError(f"the policy gave a non-finite action in the world of seed {seed}")
+        step = env.step(action)
+        if step.outcomes:
+            return _checked(step.outcomes[0], seed)
+        observation = step.observation
+    raise RolloutError(f"the episode of seed {seed} did not end within its horizon of {horizon} steps")
+
+
+def _checked(outcome: EpisodeOutcome, seed: int) -> EpisodeOutcome:
+    if not (isfinite(outcome.fitness) and isfinite(outcome.native_return)):
+        raise RolloutError(f"the episode of seed {seed} ended with a non-finite fitness or return")
+    return outcome

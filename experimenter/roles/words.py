@@ -1,0 +1,172 @@
+"""Rules that read a goal's words without a model: which family, which parameters, how sure, how long, how much.
+
+They read English key words and numbers near names, no more; whatever they do not know keeps its default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from envs.family import Card, Parameter
+from envs.task import ParamValue
+from experimenter.records import Budget
+from experimenter.roles.common import take_params
+
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "walker": ("walker", "biped", "bipedal", "walk", "leg"),
+    "cartpole": ("cartpole", "cart", "pole", "broom"),
+    "pendulum": ("pendulum", "swing"),
+    "mountaincarcontinuous": ("mountain", "hill", "car"),
+    "acrobot": ("acrobot",),
+    "lunarlander": ("lander", "lunar", "land", "moon", "rocket"),
+    "hopper": ("hopper", "hop"),
+    "halfcheetah": ("cheetah", "halfcheetah"),
+    "walker2d": ("walker2d",),
+    "reacher": ("reacher", "reach", "arm"),
+}
+"""Family's base name (lower case, no `gym:` and no version) -> words that speak of it."""
+_LEVELS: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("highest", "maximum", "hardest", "possible", "extreme"), 1.0),
+    (("hip", "waist", "high", "tall", "steep", "wide", "very", "hard", "big", "large", "deep"), 0.75),
+    (("knee", "medium", "moderate", "half", "some"), 0.5),
+    (("low", "small", "gentle", "slight", "slightly", "ankle", "little", "easy", "mild", "short"), 0.25),
+    (("flat", "without", "no", "zero"), 0.0),
+)
+"""Words of size -> share of a parameter's range."""
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+            "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "half": 0.5, "an": 1, "a": 1}  # fmt: skip
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "m": 60, "h": 3600, "hour": 3600, "hr": 3600}
+_COUNT = r"(\d+(?:\.\d+)?|" + "|".join(_NUMBERS) + ")"
+_DURATION = re.compile(rf"\b(?:in|within|under|at most|no more than|budget of|spend)\s+{_COUNT}\s*(s|sec|second|min|minute|m|h|hr|hour)s?\b")
+_STEPS = re.compile(r"\b(\d+(?:\.\d+)?)\s*(k|m|million|thousand)?\s*(?:env(?:ironment)?|training)?\s*steps\b")
+_MONEY = re.compile(r"(?:\$\s*(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?)\s*(?:usd|dollars?)\b)")
+_PERCENT = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:%|percent\b)")
+_OUT_OF = re.compile(rf"\b{_COUNT}\s+(?:times\s+)?(?:out\s+)?of\s+{_COUNT}\b")
+_OPEN = re.compile(r"\b(as much as|how far|as many|everything|anything|explore|keep learning|new skills?|on (?:its|your) own)\b")
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-case words, camel case split, a plural's last s taken off."""
+    split = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
+    words = re.findall(r"[a-z]+\d*[a-z]*|\d+(?:\.\d+)?", split.lower())
+    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words]
+
+
+def score_family(card: Card, text: str) -> float:
+    """How strongly the words speak of a family: 10 for its exact name, then hits in its name, its aliases and its parameters."""
+    base = base_name(card.family)
+    if re.search(rf"(?<![\w-]){re.escape(card.family.removeprefix('gym:').lower())}(?![\w-])", text.lower()):
+        # a bare word such as "walker" is a hit, a full Gymnasium id is a name
+        return 10.0 if "-" in card.family else 5.0
+    said = set(tokens(text))
+    score = 3.0 if base in said or base in "".join(tokens(text)) else 0.0
+    aliases = _ALIASES.get(base.removesuffix("continuous"), _ALIASES.get(base, ()))
+    score += 2.0 * len(said.intersection(aliases))
+    score += sum(1.0 for noun in {nouns(param)[0] for param in card.params} if noun in said)
+    if not score and any(difflib.get_close_matches(word, [base], cutoff=0.8) for word in said if len(word) > 4):
+        score = 1.5
+    if base.endswith("continuous"):
+        score += 0.5 if "continuous" in said else -0.5 * (base.removesuffix("continuous") == "lunarlander")
+    return score
+
+
+def rank_families(cards: Sequence[Card], text: str) -> list[tuple[float, Card]]:
+    """Families that the words speak of, the strongest first."""
+    scored = [(score_family(card, text), card) for card in cards]
+    return sorted([pair for pair in scored if pair[0] > 0], key=lambda pair: -pair[0])
+
+
+def base_name(family: str) -> str:
+    """`gym:CartPole-v1` -> `cartpole`."""
+    return re.sub(r"-v\d+$", "", family.removeprefix("gym:")).lower()
+
+
+def nouns(param: Parameter) -> list[str]:
+    """`stump_height` -> [`stump`, `height`]."""
+    return tokens(param.name.replace("_", " ")) or [param.name]
+
+
+def read_params(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:
+    """Parameters that the words name: a number near the name, otherwise a word of size, otherwise the middle of the range."""
+    found: dict[str, ParamValue] = {}
+    said = tokens(text)
+    for param in _mentioned(card, said):
+        value = _number_near(param, text)
+        found[param.name] = _by_level(param, said) if value is None else value
+    return take_params(card, found)
+
+
+def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:
+    """Only the parameters that stand with a number in the words."""
+    near = {param.name: _number_near(param, text) for param in _mentioned(card, tokens(text))}
+    return take_params(card, {name: value for name, value in near.items() if value is not None})
+
+
+def read_success(text: str) -> float | None:
+    """The share of episodes that must succeed, when the words name one: `95%`, `nine times out of ten`, `always`."""
+    lower = text.lower()
+    if match := _PERCENT.search(lower):
+        rate = float(match[1]) / 100.0
+    elif match := _OUT_OF.search(lower):
+        rate = _count(match[1]) / _count(match[2])
+    elif re.search(r"\b(always|every time|never fails?)\b", lower):
+        rate = 0.95
+    else:
+        return None
+    return rate if 0.05 <= rate <= 1.0 else None
+
+
+def read_budget(text: str) -> Budget:
+    """Limits that the goal's words set: `in five minutes`, `within 200k steps`, `for 2 dollars`. None where they set none."""
+    lower = text.lower()
+    wall = _DURATION.search(lower)
+    steps = _STEPS.search(lower)
+    money = _MONEY.search(lower)
+    factor = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(steps[2] or "", 1.0) if steps else 1.0
+    env_steps = round(float(steps[1]) * factor) if steps else 0
+    return Budget(
+        wall_s=_count(wall[1]) * _SECONDS[wall[2]] if wall else None,
+        env_steps=env_steps if env_steps >= 1000 else None,
+        money_usd=(float(money[1] or money[2]) or None) if money else None,
+    )
+
+
+def is_open(text: str) -> bool:
+    """True for a goal without an end: `see how far it gets`, `learn as much as you can`."""
+    return bool(_OPEN.search(text.lower()))
+
+
+def _mentioned(card: Card, said: Sequence[str]) -> Iterable[Parameter]:
+    """Parameters named in full, or by their first noun (then the family's first axis of that noun stands for it)."""
+    taken: set[str] = set()
+    for param in sorted(card.params, key=lambda param: param.step <= 0):
+        first, *rest = nouns(param)
+        named = any(word in said for word in rest)
+        if _says(first, said) and (named or (param.step > 0 and first not in taken)):
+            taken.add(first)
+            yield param
+
+
+def _says(noun: str, said: Sequence[str]) -> bool:
+    return any(word == noun or (len(word) >= 4 and noun.startswith(word)) or (len(noun) >= 4 and word.startswith(noun)) for word in said)
+
+
+def _number_near(param: Parameter, text: str) -> float | None:
+    words = [word for word in nouns(param) if len(word) > 2]
+    near = "|".join(re.escape(word) for word in words)
+    after = re.search(rf"\b(?:{near})\w*\D{{0,24}}?(-?\d+(?:\.\d+)?)(?!\s*%)", text.lower().replace("_", " "))
+    before = re.search(rf"(-?\d+(?:\.\d+)?)\s*(?:m|cm|metres?|meters?)?\s+(?:\w+\s+)?(?:{near})", text.lower().replace("_", " "))
+    match = before or after
+    return float(match[1]) if match else None
+
+
+def _by_level(param: Parameter, said: Sequence[str]) -> float:
+    level = next((share for words, share in _LEVELS if any(word in said for word in words)), 0.5)
+    easy, hard = (param.low, param.high) if param.step >= 0 else (param.high, param.low)
+    return easy + level * (hard - easy)
+
+
+def _count(word: str) -> float:
+    return float(_NUMBERS.get(word, 0.0)) if word in _NUMBERS else float(word)

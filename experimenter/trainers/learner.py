@@ -1,0 +1,209 @@
+"""The lean PPO's learner: what it knows, how it updates, and how it becomes a checkpoint and an artifact."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from experimenter.trainers import gae, losses
+from experimenter.trainers.base import NonFinite
+from experimenter.trainers.checkpoint import Checkpoint
+from experimenter.trainers.network import ActorCritic, NumpyActor, actor_layers
+from experimenter.trainers.normalise import CLIP, Float32, Moments, RewardScale
+from experimenter.trainers.ppo_settings import PpoSettings
+from experimenter.trainers.rollout import Rollout
+from experimenter.trainers.worlds import Shape
+
+
+class Learner:
+    """Networks, optimiser, running statistics, random generator and counts: everything that a checkpoint holds."""
+
+    def __init__(self, shape: Shape, settings: PpoSettings, seed: int, device: torch.device) -> None:
+        self.shape, self.settings, self.device = shape, settings, device
+        self.step = 0
+        self.updates = 0
+        self.critic_only = 0
+        """Updates left in which the actor rests (after a warm start, until the fresh critic has caught up)."""
+        self.rng = np.random.default_rng(seed)
+        generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
+        self.network = ActorCritic(shape, hidden=settings.widths, log_std=settings.log_std, generator=generator)
+        self.network.to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
+        self.moments = Moments.zeros(shape.observation)
+        self.reward_scale = RewardScale.zeros(settings.num_envs, settings.gamma)
+
+    def make_act(self) -> Any:
+        """Return the sampling policy of this moment: observations [n, d] -> actions before scaling."""
+        actor, normalise, rng = NumpyActor(self.network), self._normaliser(), self.rng
+        return lambda observation: actor.sample(normalise(observation), rng)
+
+    def update(self, rollout: Rollout, learning_rate: float) -> dict[str, float]:
+        """Learn from `rollout`; return the mean losses. Raises `NonFinite` naming the component."""
+        rollout.check_finite(self.step)
+        first = self.moments.count == 0
+        if first:  # the untrained policy hardly looks at its input, so that its statistics may change under it
+            self._observe(rollout)
+        batch = self._prepare(rollout)
+        stats = self._epochs(batch, learning_rate)
+        if not first:
+            self._observe(rollout)
+        self.updates += 1
+        self.critic_only = max(0, self.critic_only - 1)
+        self._check_finite(stats)
+        return stats
+
+    def _observe(self, rollout: Rollout) -> None:
+        if self.settings.normalise_observations:
+            self.moments.update(rollout.observations.reshape(-1, self.shape.observation))
+
+    def _normaliser(self) -> Any:
+        if self.settings.normalise_observations and self.moments.count > 0:
+            return self.moments.frozen()
+        return lambda batch: np.asarray(batch, dtype=np.float32)
+
+    @torch.no_grad()
+    def _prepare(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Observations, actions, old log probabilities, advantages and value targets, flat over [T * n]."""
+        settings, normalise, (length, n) = self.settings, self._normaliser(), rollout.rewards.shape
+        rewards = rollout.rewards
+        if settings.scale_rewards:
+            rewards = self.reward_scale.scale(rewards, rollout.ended)
+        flat = rollout.observations.reshape(length * n, -1)
+        observation = self._tensor(normalise(flat))
+        action = self._tensor(rollout.actions.reshape(length * n, *rollout.actions.shape[2:]))
+        log_prob, _, value = self.network.evaluate(observation, action)
+        extra = normalise(np.concatenate([rollout.successors, rollout.cut_observations]))
+        extra_values = self.network.critic(self._tensor(extra)).squeeze(1).cpu().numpy()
+        values = value.cpu().numpy().reshape(length, n)
+        advantage = gae.advantages(
+            rewards=rewards.astype(np.float32),
+            values=values,
+            successors=gae.successor_values(values, extra_values[:n], extra_values[n:], rollout.cut_at),
+            terminated=rollout.terminated,
+            ended=rollout.ended,
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+        ).astype(np.float32)
+        target = advantage + values
+        return observation, action, log_prob, self._tensor(advantage.ravel()), self._tensor(target.ravel())
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
+
+    def _epochs(self, batch: tuple[Tensor, ...], learning_rate: float) -> dict[str, float]:
+        settings, size = self.settings, len(batch[0])
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        parts = max(1, round(size / settings.minibatch))
+        edges = [size * i // parts for i in range(parts + 1)]
+        sums, count = torch.zeros(4, device=self.device), 0
+        for _ in range(settings.epochs):
+            order = self._tensor(self.rng.permutation(size))
+            shuffled = [tensor.index_select(0, order) for tensor in batch]
+            kl = sums[3]
+            for low, high in itertools.pairwise(edges):
+                terms = self._minibatch(*(tensor[low:high] for tensor in shuffled))
+                sums += terms
+                kl = terms[3]
+                count += 1
+            if settings.target_kl > 0 and float(kl) > 1.5 * settings.target_kl:
+                break
+        means = (sums / count).tolist()
+        names = ("policy_loss", "value_loss", "entropy", "approximate_kl")
+        return {**dict(zip(names, means, strict=True)), "learning_rate": learning_rate, "epochs": count / parts}
+
+    def _minibatch(
+        self, observation: Tensor, action: Tensor, old_log_prob: Tensor, advantage: Tensor, target: Tensor
+    ) -> Tensor:
+        """One gradient step; returns policy loss, value loss, entropy and approximate KL as one tensor [4]."""
+        settings = self.settings
+        log_prob, entropy, value = self.network.evaluate(observation, action)
+        log_ratio = log_prob - old_log_prob
+        policy_loss = losses.clip_loss(log_ratio.exp(), losses.standardise(advantage), settings.clip)
+        value_loss = losses.value_loss(value, target)
+        actor_weight = 0.0 if self.critic_only else 1.0
+        # L = L_clip - c_e H + c_v L_v
+        loss = actor_weight * (policy_loss - settings.entropy * entropy) + settings.value_weight * value_loss
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_gradient_norm, foreach=True)
+        self.optimizer.step()
+        kl = losses.approximate_kl(log_ratio.detach())
+        return torch.stack([policy_loss.detach(), value_loss.detach(), entropy.detach(), kl])
+
+    def _check_finite(self, stats: Mapping[str, float]) -> None:
+        for name, value in stats.items():
+            if not np.isfinite(value):
+                raise NonFinite(f"the {name.replace('_', ' ')}", self.step, "lower the learning rate")
+        for name, parameter in self.network.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise NonFinite(f"the network's {name}", self.step, "lower the learning rate")
+
+    def policy_files(self) -> tuple[dict[str, Any], dict[str, Float32]]:
+        """Spec and tensors of the deterministic policy: what `skills.artifact.save_policy` writes."""
+        shape, layers = self.shape, [(w.copy(), b.copy()) for w, b in actor_layers(self.network)]
+        spec: dict[str, Any] = {"kind": "mlp", "activation": "tanh", "layers": len(layers)}
+        if shape.discrete:
+            spec["head"] = "argmax"
+        else:
+            weight, bias = layers[-1]  # the scaling of actions goes into the last layer
+            layers[-1] = (weight * shape.scale[:, None], bias * shape.scale + shape.middle)
+            spec |= {"head": "clip", "low": shape.low.tolist(), "high": shape.high.tolist()}
+        tensors = {f"w{i}": w for i, (w, _) in enumerate(layers)} | {f"b{i}": b for i, (_, b) in enumerate(layers)}
+        spec["normalise"] = self.settings.normalise_observations
+        if self.settings.normalise_observations:
+            spec["clip_obs"] = CLIP
+            tensors["obs_mean"] = self.moments.mean.astype(np.float32)
+            tensors["obs_var"] = self.moments.var.astype(np.float32)
+        return spec, tensors
+
+    def save(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """State and arrays of a checkpoint."""
+        scale = self.reward_scale
+        arrays: dict[str, NDArray[Any]] = {f"network.{k}": _numpy(v) for k, v in self.network.state_dict().items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            arrays |= {f"adam.{index}.{name}": _numpy(value) for name, value in entry.items()}
+        arrays |= {"obs_mean": self.moments.mean, "obs_var": self.moments.var}
+        arrays |= {"return_mean": scale.moments.mean, "return_var": scale.moments.var}
+        state = {
+            "step": self.step,
+            "updates": self.updates,
+            "critic_only": self.critic_only,
+            "obs_count": self.moments.count,
+            "return_count": scale.moments.count,
+            "rng": self.rng.bit_generator.state,
+        }
+        return state, arrays
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Become what `checkpoint` holds. Raises KeyError, ValueError or RuntimeError when it does not fit."""
+        state, arrays = checkpoint.state, checkpoint.arrays
+        self.step, self.updates, self.critic_only = state["step"], state["updates"], state["critic_only"]
+        self.rng.bit_generator.state = state["rng"]
+        weights = {name: torch.as_tensor(arrays[f"network.{name}"]) for name in self.network.state_dict()}
+        self.network.load_state_dict(weights)
+        self._load_optimizer(arrays)
+        self.moments = Moments(mean=arrays["obs_mean"], var=arrays["obs_var"], count=state["obs_count"])
+        returns = Moments(mean=arrays["return_mean"], var=arrays["return_var"], count=state["return_count"])
+        self.reward_scale.moments = returns
+        self.reward_scale.restart()
+
+    def _load_optimizer(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        whole = self.optimizer.state_dict()
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in arrays.items():
+            if name.startswith("adam."):
+                _, index, key = name.split(".")
+                entries.setdefault(int(index), {})[key] = torch.as_tensor(value)
+        self.optimizer.load_state_dict({**whole, "state": entries})
+
+
+def _numpy(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
+    return array

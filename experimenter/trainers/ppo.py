@@ -1,0 +1,138 @@
+"""Our lean PPO for batched worlds (Schulman et al. 2017): small tanh networks, large minibatches, little Python a step.
+
+Read `ppo_settings.py`, `rollout.py` (collect), `learner.py` (update), `gae.py`, `losses.py`, `network.py`.
+It does not handle images, recurrent policies or several policies at once.
+
+On one thread the same seed gives the same weights, whether or not the run was killed and resumed: worlds restart at every
+checkpoint, checkpoints come at fixed step counts. A checkpoint or stop that the listener asks for restarts the worlds too,
+and so belongs to the run's history.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from envs.family import BatchEnv
+from envs.task import ParamValue
+from experimenter.errors import JobError
+from experimenter.trainers import ppo_settings
+from experimenter.trainers.base import Listener, Problem, TrainBudget, TrainedPolicy
+from experimenter.trainers.checkpoint import Checkpoint, check_same, read_checkpoint, write_checkpoint
+from experimenter.trainers.device import one_thread, resolve_device
+from experimenter.trainers.learner import Learner
+from experimenter.trainers.ppo_settings import PpoSettings
+from experimenter.trainers.reporter import Reporter
+from experimenter.trainers.rollout import Rollout, collect, rollout_length
+from experimenter.trainers.warm_start import warm_start
+from experimenter.trainers.worlds import load_worlds, resolve_shape, restart_seed, save_worlds
+
+_LOG = logging.getLogger(__name__)
+
+
+def make_trainer() -> PpoTrainer:
+    return PpoTrainer()
+
+
+class PpoTrainer:
+    """The trainer `ppo`."""
+
+    name = "ppo"
+
+    def default_settings(self, family: str) -> dict[str, ParamValue]:
+        """Every setting with its default for `family`."""
+        return ppo_settings.default_settings(family)
+
+    def train(self, problem: Problem, budget: TrainBudget, seed: int, listen: Listener) -> TrainedPolicy:
+        """Train until `budget.steps` or a STOP; resumes from `problem.folder/checkpoint` when it exists.
+
+        Raises `UsageError` for bad settings or spaces, `JobError` for a checkpoint or policy that does not fit, `NonFinite`.
+        """
+        settings = ppo_settings.make_settings(problem.family, problem.settings)
+        with one_thread():
+            learner, checkpoint = _open(problem, settings, seed)
+            env = problem.make_vec(settings.num_envs)
+            try:
+                load_worlds(env, checkpoint.state["worlds"] if checkpoint else {})
+                _run(_Run(problem, budget, seed, learner, env, Reporter(listen)))
+            finally:
+                env.close()
+            spec, tensors = learner.policy_files()
+        return TrainedPolicy(spec=spec, tensors=tensors, steps=learner.step)
+
+
+class _Run:
+    """One call of `train`: what its loop needs at hand."""
+
+    def __init__(
+        self, problem: Problem, budget: TrainBudget, seed: int, learner: Learner, env: BatchEnv, reporter: Reporter
+    ) -> None:
+        self.problem, self.budget, self.seed = problem, budget, seed
+        self.learner, self.env, self.reporter = learner, env, reporter
+        self.losses: Mapping[str, float] = {}
+        self.next_checkpoint = 0
+
+    def restart_worlds(self) -> Any:
+        """Restart every world as a resumed run would and return the observations [n, d]."""
+        self.next_checkpoint = self.learner.step + self.learner.settings.checkpoint_steps
+        self.learner.reward_scale.restart()
+        return self.env.reset(restart_seed(self.seed, self.learner.step))
+
+    def checkpoint(self) -> None:
+        self.reporter.checkpoint_asked = False
+        state, arrays = self.learner.save()
+        identity = {"trainer": "ppo", "settings": asdict(self.learner.settings), "worlds": save_worlds(self.env)}
+        write_checkpoint(self.problem.folder, {**identity, **state}, arrays)
+
+
+def _open(problem: Problem, settings: PpoSettings, seed: int) -> tuple[Learner, Checkpoint | None]:
+    shape = resolve_shape("ppo", problem.observation_space, problem.action_space)
+    learner = Learner(shape, settings, seed, resolve_device(problem.device, settings.widths))
+    checkpoint = read_checkpoint(problem.folder)
+    if checkpoint is not None:
+        check_same(checkpoint, {"trainer": "ppo", "settings": asdict(settings)})
+        try:
+            learner.load(checkpoint)
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise JobError(f"the checkpoint does not fit this job: {error}. Use another job folder.") from error
+        _LOG.info("resumed at env step %d", learner.step)
+    elif problem.start is not None:
+        warm_start(learner, problem.start)
+    return learner, checkpoint
+
+
+def _run(run: _Run) -> None:
+    """Roll out, update, report, checkpoint: until the budget is spent or a stop is asked for."""
+    learner, budget, reporter, n = run.learner, run.budget, run.reporter, run.env.num_envs
+    rollout = Rollout(2 * learner.settings.rollout_steps, n, learner.shape)
+    observation = run.restart_worlds()
+    while learner.step < budget.steps and not reporter.stop_asked:
+        before = learner.step
+        after = collect(
+            run.env,
+            rollout,
+            observation,
+            length=rollout_length(budget.steps - before, n, learner.settings.rollout_steps),
+            act=learner.make_act(),
+            pulse=lambda taken, before=before: reporter.pulse(before + taken, run.losses),  # type: ignore[misc]
+        )
+        learner.step = before + rollout.length * n
+        if after is None:
+            break
+        run.losses = learner.update(rollout, _learning_rate(learner, before, budget.schedule_steps))
+        observation = after
+        reporter.pulse(learner.step, run.losses)
+        if learner.step < budget.steps and (learner.step >= run.next_checkpoint or reporter.checkpoint_asked):
+            run.checkpoint()
+            observation = run.restart_worlds()
+    run.checkpoint()
+    reporter.pulse(learner.step, run.losses, force=True)
+
+
+def _learning_rate(learner: Learner, step: int, schedule_steps: int) -> float:
+    """Linear decay over the schedule, down to a floor."""
+    settings = learner.settings
+    left = max(settings.final_learning_rate, 1.0 - step / schedule_steps)
+    return settings.learning_rate * left

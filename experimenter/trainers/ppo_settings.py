@@ -1,0 +1,93 @@
+"""Settings of the lean PPO: every default, and what differs for the families that we have tuned by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from envs.task import ParamValue
+from experimenter.trainers.settings import parse_hidden, require, resolve_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoSettings:
+    """The settings with their generic defaults (Schulman et al. 2017; Andrychowicz et al. 2021 for the details)."""
+
+    num_envs: int = 16
+    """Worlds stepped together."""
+    rollout_steps: int = 128
+    """Steps of each world between updates."""
+    epochs: int = 10
+    minibatch: int = 1024
+    """Samples a gradient step."""
+    learning_rate: float = 6e-4
+    final_learning_rate: float = 0.02
+    """Share of the learning rate left at the end of the linear decay over the schedule."""
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+    value_weight: float = 0.5
+    max_gradient_norm: float = 0.5
+    target_kl: float = 0.0
+    """End the epochs of an update when the approximate KL exceeds 1.5 times this; 0: never."""
+    log_std: float = 0.0
+    """Initial log standard deviation of the scaled actions."""
+    hidden: str = "64x64"
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    checkpoint_steps: int = 100_000
+    """Env steps between checkpoints (worlds restart there): 10 to 20 CPU-seconds for the families below."""
+    warm_critic_updates: int = 4
+    """Updates after a warm start in which only the critic learns."""
+    warm_log_std: float = -1.0
+    """Log standard deviation after a warm start."""
+
+    @property
+    def widths(self) -> list[int]:
+        return parse_hidden(self.hidden)
+
+
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "num_envs": (1, 4096),
+    "rollout_steps": (1, 65536),
+    "epochs": (1, 100),
+    "minibatch": (2, 10**7),
+    "learning_rate": (1e-8, 1.0),
+    "final_learning_rate": (0.0, 1.0),
+    "gamma": (0.0, 1.0),
+    "gae_lambda": (0.0, 1.0),
+    "clip": (1e-3, 1.0),
+    "entropy": (0.0, 10.0),
+    "value_weight": (0.0, 100.0),
+    "max_gradient_norm": (1e-6, 1e6),
+    "target_kl": (0.0, 10.0),
+    "log_std": (-10.0, 2.0),
+    "checkpoint_steps": (1, 10**9),
+    "warm_critic_updates": (0, 1000),
+    "warm_log_std": (-10.0, 2.0),
+}
+
+_MUJOCO: Mapping[str, ParamValue] = {"num_envs": 16, "rollout_steps": 256, "minibatch": 1024, "log_std": -0.5}
+
+_FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
+    "walker": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
+    "gym:BipedalWalker-v3": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
+    "gym:CartPole-v1": {"num_envs": 8, "rollout_steps": 64, "minibatch": 256, "learning_rate": 2e-3, "gae_lambda": 0.9},
+}
+
+
+def default_settings(family: str) -> dict[str, ParamValue]:
+    """Every setting with its default for `family`."""
+    generic = {field.name: field.default for field in fields(PpoSettings)}
+    return {**generic, **_FAMILIES.get(family, {})}  # type: ignore[dict-item]  # dataclass defaults are typed Any
+
+
+def make_settings(family: str, overrides: Mapping[str, ParamValue]) -> PpoSettings:
+    """Resolve `overrides` over the family's defaults; raises `UsageError` for an unknown name or a bad value."""
+    resolved = resolve_settings("ppo", default_settings(family), overrides)
+    require("ppo", resolved, _BOUNDS)
+    settings = PpoSettings(**resolved)  # type: ignore[arg-type]  # types were checked against the defaults
+    parse_hidden(settings.hidden)
+    return settings

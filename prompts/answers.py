@@ -1,0 +1,167 @@
+"""What each role's answer must look like: one pydantic schema a role, bounded everywhere, so that a grammar can be made of it.
+
+Names that only the task knows (families, parameters, options) come in as arguments: `goal_answer(names)` gives a schema whose
+names are an enumeration, so a constrained decoder cannot invent one. Too long a text is cut, not refused. No dictionaries
+with free keys: lists of {name, value}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+
+A = TypeVar("A", bound="Answer")
+
+
+def _clip(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: " ".join(value.split())[:limit] if isinstance(value, str) else value)
+
+
+Word = Annotated[str, _clip(60), Field(max_length=60)]
+Sentence = Annotated[str, _clip(160), Field(max_length=160)]
+Lines = Annotated[str, _clip(600), Field(max_length=600)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Answer(BaseModel):
+    """Base of all answers: unknown keys are dropped (a chatty model adds some), known ones are checked."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NamedValue(Answer):
+    name: Word
+    value: Number
+
+
+class FamilyAnswer(Answer):
+    """Which environment a goal speaks of."""
+
+    reason: Sentence
+    family: Word
+
+
+class CompactFamilyAnswer(Answer):
+    family: Word
+
+
+class GoalAnswer(Answer):
+    """What a goal in words asks for, in task parameters."""
+
+    reading: Lines
+    kind: Literal["target", "open"] = "target"
+    params: list[NamedValue] = Field(max_length=16)
+    success_rate: Number | None = None
+
+
+class CompactGoalAnswer(Answer):
+    params: list[NamedValue] = Field(max_length=4)
+
+
+class TaskAnswer(Answer):
+    reason: Lines
+    params: list[NamedValue] = Field(max_length=16)
+
+
+class ProposerAnswer(Answer):
+    tasks: list[TaskAnswer] = Field(min_length=1, max_length=6)
+
+
+class SubgoalAnswer(Answer):
+    text: Sentence
+    params: list[NamedValue] = Field(max_length=16)
+    skill: Word = ""
+
+
+class DecomposerAnswer(Answer):
+    subgoals: list[SubgoalAnswer] = Field(min_length=1, max_length=4)
+
+
+class ChoiceAnswer(Answer):
+    """A small model chooses among options that we computed: it says why, then the letter."""
+
+    reason: Sentence
+    choice: Word
+
+
+class CodeAnswer(Answer):
+    """A reward program as code."""
+
+    rationale: Annotated[str, _clip(1500), Field(max_length=1500)]
+    code: str = Field(min_length=1, max_length=20_000)
+
+
+class JudgeAnswer(Answer):
+    reasons: list[Lines] = Field(min_length=1, max_length=5)
+    state: Literal["converged", "improving", "stuck", "hacking"]
+
+
+class CompactJudgeAnswer(Answer):
+    reason: Sentence
+    state: Literal["converged", "improving", "stuck", "hacking"]
+
+
+class ReflectorAnswer(Answer):
+    advice: Annotated[str, _clip(2000), Field(max_length=2000)]
+    lessons: list[Sentence] = Field(default_factory=list, max_length=5)
+
+
+class CompactReflectorAnswer(Answer):
+    advice: Annotated[str, _clip(240), Field(max_length=240)]
+
+
+def family_answer(families: Sequence[str]) -> type[FamilyAnswer]:
+    """Schema whose `family` is one of `families`."""
+    return _narrow(FamilyAnswer, family=_one_of(families))
+
+
+def compact_family_answer(families: Sequence[str]) -> type[CompactFamilyAnswer]:
+    return _narrow(CompactFamilyAnswer, family=_one_of(families))
+
+
+def goal_answer(params: Sequence[str]) -> type[GoalAnswer]:
+    """Schema whose parameter names are `params`."""
+    return _narrow(GoalAnswer, params=_values(params, 16))
+
+
+def compact_goal_answer(params: Sequence[str]) -> type[CompactGoalAnswer]:
+    return _narrow(CompactGoalAnswer, params=_values(params, 4))
+
+
+def proposer_answer(params: Sequence[str]) -> type[ProposerAnswer]:
+    """Schema of one to six tasks whose parameter names are `params`."""
+    task = _narrow(TaskAnswer, params=_values(params, 16))
+    return _narrow(ProposerAnswer, tasks=(_list_of(task), Field(min_length=1, max_length=6)))
+
+
+def decomposer_answer(params: Sequence[str]) -> type[DecomposerAnswer]:
+    """Schema of one to four subgoals whose parameter names are `params`."""
+    subgoal = _narrow(SubgoalAnswer, params=_values(params, 16))
+    return _narrow(DecomposerAnswer, subgoals=(_list_of(subgoal), Field(min_length=1, max_length=4)))
+
+
+def choice_answer(options: Sequence[str]) -> type[ChoiceAnswer]:
+    """Schema whose `choice` is one of `options`."""
+    return _narrow(ChoiceAnswer, choice=_one_of(options))
+
+
+def _values(names: Sequence[str], limit: int) -> tuple[Any, Any]:
+    if not names:
+        return _list_of(NamedValue), Field(default_factory=list, max_length=0)
+    named = _narrow(NamedValue, name=_one_of(names))
+    return _list_of(named), Field(max_length=limit)
+
+
+def _one_of(names: Sequence[str]) -> tuple[Any, Any]:
+    return cast(Callable[[Any], Any], Literal.__getitem__)(tuple(names)), Field()
+
+
+def _list_of(kind: type[BaseModel]) -> Any:
+    return list[kind]  # type: ignore[valid-type]  # a type made at run time
+
+
+def _narrow(base: type[A], **fields: tuple[Any, Any]) -> type[A]:
+    return create_model(base.__name__, __base__=base, **cast(Any, fields))
