@@ -105,6 +105,15 @@ class Journal:
             unpriced_calls=sum(call.cost_usd is None for call in priced),
         )
 
+    def mean_latency_s(self) -> float | None:
+        """Mean seconds of this session's finished model calls; None before the first."""
+        with self.store.read() as session:
+            query = select(func.avg(CallRow.latency_s)).where(
+                CallRow.session_id == self.session_id, CallRow.state == "ok"
+            )
+            mean = session.exec(query.where(col(CallRow.cached).is_(False))).one()
+        return None if mean is None else float(mean)
+
     def _set_session(self, **values: Any) -> None:
         with self.store.transaction() as session:
             row = session.get(SessionRow, self.session_id)

@@ -26,6 +26,8 @@ from skills.library import Library
 UpdateListener = Callable[[JobUpdate], None]
 HEARTBEAT_S = 2.0
 _MIN_RESERVE_S, _MAX_RESERVE_S, _RESERVE_SHARE = 8.0, 120.0, 0.08
+_FIRST_CALL_S = {"embedded": 20.0, "none": 0.0, "scripted": 0.0, "replay": 0.0}
+"""Expected seconds of a model call before one was measured, by provider."""
 _CALL_SHARE = 0.25
 """A model call may take at most this share of the training time left; else the step's rule speaks, and says so."""
 _STALE_S = 15.0
@@ -97,9 +99,8 @@ class Services:
 
     def speaker(self) -> Gateway | None:
         """The gateway, or None (the rules speak) when a call would eat too much of the time that is left."""
-        left_s = self.clock.training_s()
-        expected_s = self.gateway.expected_latency_s
-        return self.gateway if expected_s <= _CALL_SHARE * left_s else None
+        expected_s = self.journal.mean_latency_s() or _FIRST_CALL_S.get(self.gateway.provider, 5.0)
+        return self.gateway if expected_s <= _CALL_SHARE * self.clock.training_s() else None
 
     def close(self) -> None:
         self.clock.close()

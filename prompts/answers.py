@@ -7,10 +7,12 @@ with free keys: lists of {name, value}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from prompts.specification import Shape
 
 
 A = TypeVar("A", bound="Answer")
@@ -22,6 +24,7 @@ def _clip(limit: int) -> BeforeValidator:
 
 Word = Annotated[str, _clip(60), Field(max_length=60)]
 Sentence = Annotated[str, _clip(160), Field(max_length=160)]
+Phrase = Annotated[str, _clip(100), Field(max_length=100)]
 Lines = Annotated[str, _clip(600), Field(max_length=600)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -81,10 +84,10 @@ class DecomposerAnswer(Answer):
 
 
 class ChoiceAnswer(Answer):
-    """A small model chooses among options that we computed: it says why, then the letter."""
+    """A small model chooses among options that we computed: the letter, then why (it does not reason its way to it)."""
 
-    reason: Sentence
     choice: Word
+    reason: Phrase
 
 
 class CodeAnswer(Answer):
@@ -94,14 +97,26 @@ class CodeAnswer(Answer):
     code: str = Field(min_length=1, max_length=20_000)
 
 
+class CompactTerm(Answer):
+    """A term of a reward specification as a small model gives it: what its sign and scale are is known already."""
+
+    variable: Word
+    shape: Shape
+    weight: float = Field(gt=0, le=40, allow_inf_nan=False)
+
+
+class CompactRewardAnswer(Answer):
+    terms: list[CompactTerm] = Field(min_length=2, max_length=5)
+
+
 class JudgeAnswer(Answer):
     reasons: list[Lines] = Field(min_length=1, max_length=5)
     state: Literal["converged", "improving", "stuck", "hacking"]
 
 
 class CompactJudgeAnswer(Answer):
-    reason: Sentence
     state: Literal["converged", "improving", "stuck", "hacking"]
+    reason: Phrase
 
 
 class ReflectorAnswer(Answer):
@@ -148,6 +163,17 @@ def choice_answer(options: Sequence[str]) -> type[ChoiceAnswer]:
     return _narrow(ChoiceAnswer, choice=_one_of(options))
 
 
+def compact_reward_answer(shapes: Mapping[str, Sequence[str]]) -> type[CompactRewardAnswer]:
+    """Schema of two to five terms: each variable of `shapes` with the shapes that make sense for it."""
+    terms = [
+        create_model(f"Term{place}", __base__=CompactTerm, variable=_one_of([name]), shape=_one_of(allowed))
+        for place, (name, allowed) in enumerate(shapes.items())
+    ]
+    union = Annotated[cast(Callable[[Any], Any], Union.__getitem__)(tuple(terms)), Field(discriminator="variable")]
+    kind = union if len(terms) > 1 else terms[0]
+    return _narrow(CompactRewardAnswer, terms=(_list_of(kind), Field(min_length=min(2, len(terms)), max_length=5)))
+
+
 def _values(names: Sequence[str], limit: int) -> tuple[Any, Any]:
     if not names:
         return _list_of(NamedValue), Field(default_factory=list, max_length=0)
@@ -159,8 +185,8 @@ def _one_of(names: Sequence[str]) -> tuple[Any, Any]:
     return cast(Callable[[Any], Any], Literal.__getitem__)(tuple(names)), Field()
 
 
-def _list_of(kind: type[BaseModel]) -> Any:
-    return list[kind]  # type: ignore[valid-type]  # a type made at run time
+def _list_of(kind: Any) -> Any:
+    return list.__class_getitem__(kind)
 
 
 def _narrow(base: type[A], **fields: tuple[Any, Any]) -> type[A]:

@@ -22,14 +22,34 @@ STATE = make_variables(
     [
         ("cos_shoulder", "1", -1.0, 1.0, "cosine of the first link's angle: 1 hanging straight down, -1 straight up"),
         ("sin_shoulder", "1", -1.0, 1.0, "sine of the first link's angle"),
-        ("cos_elbow", "1", -1.0, 1.0, "cosine of the second link's angle relative to the first: 1 when both are in line"),
+        (
+            "cos_elbow",
+            "1",
+            -1.0,
+            1.0,
+            "cosine of the second link's angle relative to the first: 1 when both are in line",
+        ),
         ("sin_elbow", "1", -1.0, 1.0, "sine of the second link's angle relative to the first"),
         ("shoulder_velocity", "rad/s", -_TOP_SPEED_1, _TOP_SPEED_1, "turning speed of the first link"),
-        ("elbow_velocity", "rad/s", -_TOP_SPEED_2, _TOP_SPEED_2, "turning speed of the second link relative to the first"),
-        ("tip_height", "m", -2.0, 2.0, "height of the free end over the pivot: -2 hanging, 2 straight up; the bar is at 1"),
+        (
+            "elbow_velocity",
+            "rad/s",
+            -_TOP_SPEED_2,
+            _TOP_SPEED_2,
+            "turning speed of the second link relative to the first",
+        ),
+        (
+            "tip_height",
+            "m",
+            -2.0,
+            2.0,
+            "height of the free end over the pivot: -2 hanging, 2 straight up; the bar is at 1",
+        ),
     ]
 )
-ACTIONS = make_variables([("torque", "choice", 0, 2, "torque at the elbow: 0 is -1 N m, 1 is none, 2 is +1 N m, scaled by strength")])
+ACTIONS = make_variables(
+    [("torque", "choice", 0, 2, "torque at the elbow: 0 is -1 N m, 1 is none, 2 is +1 N m, scaled by strength")]
+)
 PARAMETERS = (
     Parameter(name="link_mass", low=0.6, high=1.6, default=1.0, unit="kg", step=0.1, meaning="mass of each link"),
     Parameter(name="strength", low=0.4, high=2.0, default=1.0, unit="N m", meaning="torque of the elbow's motor"),

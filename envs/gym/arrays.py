@@ -25,8 +25,8 @@ class ArraySimulator:
 
     gym_id: str
     state_size: int
-    observation_space: gymnasium.spaces.Box
-    action_space: gymnasium.spaces.Box | gymnasium.spaces.Discrete
+    observation_space: gymnasium.Space[Any]
+    action_space: gymnasium.Space[Any]
 
     def __init__(self, n: int, parameters: Sequence[Parameter]) -> None:
         self.num_envs = n
@@ -86,7 +86,7 @@ class ArraySimulator:
             self._painter = None
 
 
-def make_box(high: Sequence[float]) -> gymnasium.spaces.Box:
+def make_box(high: Sequence[float]) -> gymnasium.Space[Any]:
     """Symmetric flat float32 Box."""
     bound = np.asarray(high, np.float32)
     return gymnasium.spaces.Box(-bound, bound, dtype=np.float32)

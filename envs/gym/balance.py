@@ -22,15 +22,45 @@ STATE = make_variables(
     [
         ("cart_position", "m", -1.5, 1.5, "cart along the rail, 0 is the middle; stops stand at -1 and 1"),
         ("sin_lower_angle", "1", -1.0, 1.0, "sine of the lower pole's tilt; 0 is upright, positive leans right"),
-        ("sin_upper_angle", "1", -1.0, 1.0, "sine of the upper pole's angle relative to the lower pole, positive bends right"),
+        (
+            "sin_upper_angle",
+            "1",
+            -1.0,
+            1.0,
+            "sine of the upper pole's angle relative to the lower pole, positive bends right",
+        ),
         ("cos_lower_angle", "1", -1.0, 1.0, "cosine of the lower pole's tilt; 1 is upright"),
-        ("cos_upper_angle", "1", -1.0, 1.0, "cosine of the upper pole's angle relative to the lower pole; 1 is in line"),
+        (
+            "cos_upper_angle",
+            "1",
+            -1.0,
+            1.0,
+            "cosine of the upper pole's angle relative to the lower pole; 1 is in line",
+        ),
         ("cart_velocity", "m/s", -10.0, 10.0, "speed of the cart, positive is to the right"),
-        ("lower_angular_velocity", "rad/s", -10.0, 10.0, "turning speed of the lower pole, positive is towards the right"),
+        (
+            "lower_angular_velocity",
+            "rad/s",
+            -10.0,
+            10.0,
+            "turning speed of the lower pole, positive is towards the right",
+        ),
         ("upper_angular_velocity", "rad/s", -10.0, 10.0, "turning speed of the upper pole relative to the lower one"),
-        ("stop_force", "N", -10.0, 10.0, "force with which a stop at the end of the rail holds the cart; 0 on the free rail"),
+        (
+            "stop_force",
+            "N",
+            -10.0,
+            10.0,
+            "force with which a stop at the end of the rail holds the cart; 0 on the free rail",
+        ),
         ("tip_x", "m", -3.0, 3.0, "place of the upper pole's free end along the rail"),
-        ("tip_height", "m", -1.3, 1.3, "height of the upper pole's free end over the rail; 1.2 when both poles are upright"),
+        (
+            "tip_height",
+            "m",
+            -1.3,
+            1.3,
+            "height of the upper pole's free end over the rail; 1.2 when both poles are upright",
+        ),
         ("lower_angle", "rad", -inf, inf, "tilt of the lower pole, 0 is upright, positive leans right"),
         ("upper_angle", "rad", -inf, inf, "angle of the upper pole relative to the lower one, 0 is in line"),
     ]
@@ -47,7 +77,9 @@ PARAMETERS = (
         step=0.02,
         meaning="how far from upright and rest the start may be",
     ),
-    Parameter(name="strength", low=0.3, high=1.5, default=1.0, unit="times stock", meaning="full force of the cart's motor"),
+    Parameter(
+        name="strength", low=0.3, high=1.5, default=1.0, unit="times stock", meaning="full force of the cart's motor"
+    ),
 )
 CARD = Card(
     family="gym:InvertedDoublePendulum-v5",
@@ -103,7 +135,9 @@ class BothUpTime:
 
     def close(self, ending: Ending, truth: NamedState) -> Score:
         up = int(self.up[ending.slot])
-        return Score(fitness=up / ending.horizon, success=up == ending.horizon, extras={"seconds_upright": up * _TICK_S})
+        return Score(
+            fitness=up / ending.horizon, success=up == ending.horizon, extras={"seconds_upright": up * _TICK_S}
+        )
 
 
 def make_recipe(gym_id: str) -> Recipe:

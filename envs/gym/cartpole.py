@@ -25,7 +25,9 @@ STATE = make_variables(
         ("pole_angular_velocity", "rad/s", -40.0, 40.0, "how fast the tilt grows, positive is towards the right"),
     ]
 )
-ACTIONS = make_variables([("push", "choice", 0, 1, "0 pushes the cart left, 1 pushes it right, both with the full force")])
+ACTIONS = make_variables(
+    [("push", "choice", 0, 1, "0 pushes the cart left, 1 pushes it right, both with the full force")]
+)
 PARAMETERS = (
     Parameter(name="gravity", low=2.0, high=25.0, default=9.8, unit="m/s^2", step=3.0, meaning="pull downwards"),
     Parameter(
@@ -37,8 +39,23 @@ PARAMETERS = (
         step=0.03,
         meaning="each state variable starts at random between minus and plus this",
     ),
-    Parameter(name="pole_length", low=0.4, high=4.0, default=1.0, unit="m", meaning="whole length of the pole; short falls faster"),
-    Parameter(name="pole_mass", low=0.02, high=1.0, default=0.1, unit="kg", step=0.2, meaning="mass of the pole; the cart has 1 kg"),
+    Parameter(
+        name="pole_length",
+        low=0.4,
+        high=4.0,
+        default=1.0,
+        unit="m",
+        meaning="whole length of the pole; short falls faster",
+    ),
+    Parameter(
+        name="pole_mass",
+        low=0.02,
+        high=1.0,
+        default=0.1,
+        unit="kg",
+        step=0.2,
+        meaning="mass of the pole; the cart has 1 kg",
+    ),
     Parameter(name="push_force", low=4.0, high=20.0, default=10.0, unit="N", meaning="force of every push"),
 )
 CARD = Card(

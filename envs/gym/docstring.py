@@ -31,7 +31,11 @@ def read_observation_table(text: str | None, size: int) -> list[tuple[str, str, 
     for title, section in _sections(text or ""):
         if "observation" not in title:
             continue
-        rows = [[cell.strip() for cell in found.group(1).split("|")] for found in map(_ROW.match, section.splitlines()) if found]
+        rows = [
+            [cell.strip() for cell in found.group(1).split("|")]
+            for found in map(_ROW.match, section.splitlines())
+            if found
+        ]
         header = [cell.lower() for cell in rows[0]] if rows else []
         body = [row for row in rows[1:] if row[0].isdigit()][:size]
         if len(body) != size or [int(row[0]) for row in body] != list(range(size)) or len(header) < 2:
@@ -59,7 +63,11 @@ def _unique(meanings: list[str]) -> list[str]:
     """Short identifiers from words, numbered where they repeat."""
     names: list[str] = []
     for meaning in meanings:
-        words = [word for word in re.findall(r"[a-z0-9]+", meaning.lower()) if word not in {"of", "the", "a", "along", "about"}]
+        words = [
+            word
+            for word in re.findall(r"[a-z0-9]+", meaning.lower())
+            if word not in {"of", "the", "a", "along", "about"}
+        ]
         base = "_".join(words[:7]) or "obs"
         base = f"obs_{base}" if base[0].isdigit() else base
         names.append(base if base not in names else f"{base}_{len(names)}")

@@ -8,7 +8,7 @@ from importlib import import_module
 import gymnasium
 import numpy as np
 
-from envs.family import BatchEnv, Card, ParamSource, Params, resolve_params
+from envs.family import BatchEnv, Card, Params, ParamSource, resolve_params
 from envs.gym.batch import GymBatch
 from envs.gym.lookup import find_spec
 from envs.gym.recipe import Recipe
@@ -87,6 +87,6 @@ class GymFamily:
         """Draw task parameters uniformly from the card's bounds."""
         drawn: dict[str, ParamValue] = {}
         for p in self._recipe.card.params:
-            whole = p.integer
-            drawn[p.name] = int(rng.integers(p.low, p.high + 1)) if whole else float(rng.uniform(p.low, p.high))
+            low, high = int(p.low), int(p.high)
+            drawn[p.name] = int(rng.integers(low, high + 1)) if p.integer else float(rng.uniform(p.low, p.high))
         return drawn

@@ -42,7 +42,9 @@ def draw_bars(state: Mapping[str, float], size: tuple[int, int] = (480, 320)) ->
     height = max(12, size[1] // max(1, min(24, len(state))))
     for row, (name, value) in enumerate(list(state.items())[:24]):
         end = middle + float(np.tanh(value)) * size[0] / 3
-        draw.rectangle([(min(middle, end), row * height + 2), (max(middle, end), (row + 1) * height - 2)], fill="#4878a8")
+        draw.rectangle(
+            [(min(middle, end), row * height + 2), (max(middle, end), (row + 1) * height - 2)], fill="#4878a8"
+        )
         draw.text((4, row * height), f"{name[:32]} {value:.3g}", fill="black")
     return np.asarray(image, np.uint8).copy()
 

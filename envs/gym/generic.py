@@ -7,7 +7,7 @@ three standard deviations of ten random-action episodes with fixed seeds. The ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from envs.family import Card, NamedState, Variable
 from envs.gym.docstring import clean_docstring, read_observation_table
-from envs.gym.loop import LoopSimulator, World
 from envs.gym.lookup import find_spec, open_env
+from envs.gym.loop import LoopSimulator, World
 from envs.gym.mujoco import send_warnings_to_log
 from envs.gym.recipe import Ending, Recipe, Score, make_params_model
 from envs.gym.spaces import ActionCodec, ObservationCodec
+from envs.task import ParamValue
 
 _DEFAULT_HORIZON = 1000
 _CHANCE_EPISODES = 10
@@ -35,7 +36,7 @@ def make_recipe(gym_id: str) -> Recipe:
     """
     spec = find_spec(gym_id)
     family = f"gym:{gym_id}"
-    probe = _open_world(spec)
+    probe = _GenericWorld(spec)
     table = _read_table(probe)
     names = [row[0] for row in table] if table else None
     observations = ObservationCodec(family, probe.env.observation_space, names)
@@ -46,7 +47,7 @@ def make_recipe(gym_id: str) -> Recipe:
     probe.env.close()
 
     def open_simulator(n: int) -> LoopSimulator:
-        return LoopSimulator([_open_world(spec) for _ in range(n)], observations, actions)
+        return LoopSimulator([_GenericWorld(spec) for _ in range(n)], observations, actions)
 
     return Recipe(
         card=card,
@@ -71,10 +72,21 @@ class NativeReturn:
         return Score(fitness=ending.native_return, success=self.reached(ending.native_return))
 
 
-def _open_world(spec: EnvSpec) -> World:
-    if isinstance(spec.entry_point, str) and spec.entry_point.startswith("gymnasium.envs.mujoco"):
-        send_warnings_to_log()
-    return World(open_env(spec))
+class _GenericWorld(World):
+    """Opened anew at every seeded reset: some environments (BipedalWalker) carry traces of earlier episodes in their engine."""
+
+    def __init__(self, spec: EnvSpec) -> None:
+        if isinstance(spec.entry_point, str) and spec.entry_point.startswith("gymnasium.envs.mujoco"):
+            send_warnings_to_log()
+        super().__init__(open_env(spec))
+        self._spec, self._used = spec, False
+
+    def reset(self, seed: int | None, params: Mapping[str, ParamValue]) -> Any:
+        if seed is not None and self._used:
+            self.env.close()
+            super().__init__(open_env(self._spec))
+        self._used = True
+        return super().reset(seed, params)
 
 
 def _read_table(world: World) -> list[tuple[str, str, str]] | None:
@@ -83,7 +95,12 @@ def _read_table(world: World) -> list[tuple[str, str, str]] | None:
 
 
 def _card(
-    spec: EnvSpec, world: World, state: tuple[Variable, ...], actions: tuple[Variable, ...], horizon: int, dropped: list[str]
+    spec: EnvSpec,
+    world: World,
+    state: tuple[Variable, ...],
+    actions: tuple[Variable, ...],
+    horizon: int,
+    dropped: list[str],
 ) -> Card:
     words = clean_docstring(type(world.core).__doc__)
     left_out = f"\n\nLeft out of the state because they are words: {', '.join(dropped)}." if dropped else ""
@@ -127,7 +144,7 @@ def _success_rule(spec: EnvSpec, horizon: int) -> Callable[[float], bool]:
 @cache
 def _chance_bar(gym_id: str, horizon: int) -> float:
     """Mean plus three standard deviations of the returns of ten random-action episodes, seeds 0 to 9."""
-    env = _open_world(find_spec(gym_id)).env
+    env = _GenericWorld(find_spec(gym_id)).env
     env.action_space.seed(0)
     returns = np.zeros(_CHANCE_EPISODES)
     for seed in range(_CHANCE_EPISODES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,30 @@ _REST_SPEED = 0.05
 
 STATE = make_variables(
     [
-        ("x", "m", -25.0, 25.0, "place to the right of the pad's middle; the pad reaches from -2 to 2"),
-        ("height", "m", -20.0, 20.0, "height of the body over the place where it stands when landed on the pad; starts near 9.4"),
+        ("x", "m", -12.0, 12.0, "place to the right of the pad's middle; the pad reaches from -2 to 2"),
+        (
+            "height",
+            "m",
+            -10.0,
+            inf,
+            "height of the body over the place where it stands when landed on the pad; starts near 9.4",
+        ),
         ("x_velocity", "m/s", -60.0, 60.0, "sideways speed, positive is to the right"),
-        ("vertical_velocity", "m/s", -80.0, 80.0, "vertical speed, positive is upwards; negative while falling"),
-        ("angle", "rad", -30.0, 30.0, "tilt of the body, 0 is upright, positive leans left (counter-clockwise)"),
-        ("angular_velocity", "rad/s", -60.0, 60.0, "turning speed, positive is counter-clockwise"),
+        (
+            "vertical_velocity",
+            "m/s",
+            -80.0,
+            inf,
+            "vertical speed, positive is upwards; negative while falling, usually within 10",
+        ),
+        (
+            "angle",
+            "rad",
+            -inf,
+            inf,
+            "tilt of the body, 0 is upright, positive leans left (counter-clockwise); whole turns add up",
+        ),
+        ("angular_velocity", "rad/s", -inf, inf, "turning speed, positive is counter-clockwise, usually within 5"),
         ("right_leg_contact", "1", 0.0, 1.0, "1 while the right leg touches the ground, else 0"),
         ("left_leg_contact", "1", 0.0, 1.0, "1 while the left leg touches the ground, else 0"),
     ]
@@ -37,10 +56,22 @@ STATE = make_variables(
 PARAMETERS = (
     Parameter(name="gravity", low=2.0, high=11.9, default=10.0, unit="m/s^2", step=0.6, meaning="pull downwards"),
     Parameter(
-        name="wind_power", low=0.0, high=20.0, default=0.0, unit="N", step=4.0, meaning="greatest sideways force of a changing wind"
+        name="wind_power",
+        low=0.0,
+        high=20.0,
+        default=0.0,
+        unit="N",
+        step=4.0,
+        meaning="greatest sideways force of a changing wind",
     ),
     Parameter(
-        name="turbulence", low=0.0, high=2.0, default=0.0, unit="N m", step=0.4, meaning="greatest turning force of the changing wind"
+        name="turbulence",
+        low=0.0,
+        high=2.0,
+        default=0.0,
+        unit="N m",
+        step=0.4,
+        meaning="greatest turning force of the changing wind",
     ),
 )
 _DISCRETE = make_variables(

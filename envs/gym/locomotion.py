@@ -118,12 +118,22 @@ def _state(body: Body) -> tuple[Variable, ...]:
     cheetah = not body.falls
     limit = body.velocity_limit
     usual = "" if np.isfinite(limit) else ", usually within 20"
-    height = "height of the torso over its place in the starting pose" if cheetah else "height of the torso's middle over the floor"
+    height = (
+        "height of the torso over its place in the starting pose"
+        if cheetah
+        else "height of the torso's middle over the floor"
+    )
     forward = "nose down" if cheetah else "leaning forward"
     swing = "backward" if cheetah else "forward"
     rows: list[tuple[str, str, float, float, str]] = [
         ("torso_height", "m", -2.0 if cheetah else -0.5, 5.0, height),
-        ("torso_angle", "rad", -inf, inf, f"tilt of the torso, 0 is {'level' if cheetah else 'upright'}, positive is {forward}"),
+        (
+            "torso_angle",
+            "rad",
+            -inf,
+            inf,
+            f"tilt of the torso, 0 is {'level' if cheetah else 'upright'}, positive is {forward}",
+        ),
     ]
     rows += [
         (f"{name}_angle", "rad", low, high, f"angle of the {words}, positive swings what is below it {swing}")
@@ -134,9 +144,16 @@ def _state(body: Body) -> tuple[Variable, ...]:
         ("z_velocity", "m/s", -limit, limit, "vertical speed of the torso, positive is upward"),
         ("torso_angular_velocity", "rad/s", -limit, limit, f"turning speed of the torso, positive is {forward}{usual}"),
     ]
-    rows += [(f"{name}_velocity", "rad/s", -limit, limit, f"turning speed of the {words}{usual}") for name, words, _, _ in body.joints]
-    rows.append(("x_position", "m", -inf, inf, "place of the torso along the floor; starts near 0, forward is positive"))
-    rows += [(name, "m", -1.0, 5.0, f"height of the middle of the {name.removesuffix('_height').replace('_', ' ')}") for _, name in body.feet]
+    rows += [
+        (f"{name}_velocity", "rad/s", -limit, limit, f"turning speed of the {words}{usual}")
+        for name, words, _, _ in body.joints
+    ]
+    rows.append(
+        ("x_position", "m", -inf, inf, "place of the torso along the floor; starts near 0, forward is positive")
+    )
+    feet = ((name, name.removesuffix("_height").replace("_", " ")) for _, name in body.feet)
+    rows += [(name, "m", -1.0, 5.0, f"height of the middle of the {words}") for name, words in feet]
+
     return make_variables(rows)
 
 
@@ -151,8 +168,12 @@ def _parameters(body: Body) -> tuple[Parameter, ...]:
             step=0.5,
             meaning="average forward speed that counts as success; it changes nothing in the world",
         ),
-        Parameter(name="slope", low=0.0, high=12.0, default=0.0, unit="degrees", step=2.0, meaning="uphill slope of the floor"),
-        Parameter(name="friction", low=0.3, high=2.0, default=1.0, unit="times stock", meaning="grip between feet and floor"),
+        Parameter(
+            name="slope", low=0.0, high=12.0, default=0.0, unit="degrees", step=2.0, meaning="uphill slope of the floor"
+        ),
+        Parameter(
+            name="friction", low=0.3, high=2.0, default=1.0, unit="times stock", meaning="grip between feet and floor"
+        ),
         GRAVITY,
     )
 
@@ -160,10 +181,20 @@ def _parameters(body: Body) -> tuple[Parameter, ...]:
 def _card(gym_id: str) -> Card:
     body = BODIES[gym_id]
     torques = [
-        (f"{name}_torque", "share of full torque", -1.0, 1.0, f"motor of the {words}, positive turns it in the direction of a growing angle")
+        (
+            f"{name}_torque",
+            "share of full torque",
+            -1.0,
+            1.0,
+            f"motor of the {words}, positive makes its angle grow",
+        )
         for name, words, _, _ in body.joints
     ]
-    standing = "has not fallen" if body.falls else "has had its torso less than 90 degrees from level for at least nine tenths of the time"
+    standing = (
+        "has not fallen"
+        if body.falls
+        else "has had its torso less than 90 degrees from level for at least nine tenths of the time"
+    )
     return Card(
         family=f"gym:{gym_id}",
         title=body.title,

@@ -50,7 +50,8 @@ class LoopSimulator:
         to_state: Callable[[FloatArray], NamedState] | None = None,
     ) -> None:
         self.num_envs = len(worlds)
-        self.observation_space, self.action_space = observations.space, actions.space
+        self.observation_space: gymnasium.Space[Any] = observations.space
+        self.action_space: gymnasium.Space[Any] = actions.space
         self._worlds, self._observations, self._actions = worlds, observations, actions
         self._to_state = to_state or observations.name_parts
         self._rows = np.zeros((self.num_envs, *observations.space.shape), np.float64)

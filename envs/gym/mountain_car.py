@@ -22,11 +22,23 @@ _HIGH = np.array([_RIGHT_WALL, _TOP_SPEED], np.float32)
 STATE = (
     *make_variables(
         [
-            ("position", "m", -1.2, 0.6, "place along the track; the valley's bottom is at -0.52, the left wall at -1.2"),
+            (
+                "position",
+                "m",
+                -1.2,
+                0.6,
+                "place along the track; the valley's bottom is at -0.52, the left wall at -1.2",
+            ),
             ("velocity", "m/step", -0.07, 0.07, "speed along the track, positive is to the right, towards the flag"),
         ]
     ),
-    Variable(name="height", unit="m", low=0.1, high=1.0, meaning="height of the track under the car: 0.1 at the bottom, 1 at the top"),
+    Variable(
+        name="height",
+        unit="m",
+        low=0.1,
+        high=1.0,
+        meaning="height of the track under the car: 0.1 at the bottom, 1 at the top",
+    ),
 )
 
 
@@ -87,7 +99,9 @@ def _card(gym_id: str, *, goal: float, drive: str, actions: tuple[Variable, ...]
     )
 
 
-_DISCRETE = make_variables([("throttle", "choice", 0, 2, "0 accelerates to the left, 1 coasts, 2 accelerates to the right")])
+_DISCRETE = make_variables(
+    [("throttle", "choice", 0, 2, "0 accelerates to the left, 1 coasts, 2 accelerates to the right")]
+)
 _CONTINUOUS = make_variables([("throttle", "1", -1.0, 1.0, "share of the engine's power, negative is to the left")])
 CARDS = {
     "MountainCar-v0": _card(
@@ -116,7 +130,7 @@ class MountainCar(ArraySimulator):
     gym_id = "MountainCar-v0"
     state_size = 2
     observation_space = gymnasium.spaces.Box(_LOW, _HIGH, dtype=np.float32)
-    action_space: gymnasium.spaces.Box | gymnasium.spaces.Discrete = gymnasium.spaces.Discrete(3)
+    action_space: gymnasium.Space[Any] = gymnasium.spaces.Discrete(3)
 
     def start(self, stream: np.random.Generator, slot: int) -> FloatArray:
         return np.array([stream.uniform(low=-0.6, high=-0.4), 0.0])
@@ -128,6 +142,8 @@ class MountainCar(ArraySimulator):
 
     def roll(self, push: FloatArray) -> BoolArray:
         """Move every car by one step under `push` [n]; return which have passed the flag."""
+        position: FloatArray
+        velocity: FloatArray
         position, velocity = self.state
         slope = np.cos(self.settle(3 * position)) * self.params["gravity"]
         velocity = self.settle(velocity + (push - slope.astype(push.dtype)))
@@ -153,7 +169,7 @@ class ContinuousMountainCar(MountainCar):
     """The same valley with a throttle in [-1, 1]. Gymnasium keeps this state in float32 from the first step on; so do we."""
 
     gym_id = "MountainCarContinuous-v0"
-    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    action_space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
     def __init__(self, n: int, parameters: Sequence[Parameter]) -> None:
         super().__init__(n, parameters)

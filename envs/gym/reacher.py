@@ -38,7 +38,13 @@ STATE = make_variables(
 )
 ACTIONS = make_variables(
     [
-        ("shoulder_torque", "share of full torque", -1.0, 1.0, "motor of the first joint, positive is counter-clockwise"),
+        (
+            "shoulder_torque",
+            "share of full torque",
+            -1.0,
+            1.0,
+            "motor of the first joint, positive is counter-clockwise",
+        ),
         ("elbow_torque", "share of full torque", -1.0, 1.0, "motor of the second joint, positive is counter-clockwise"),
     ]
 )
@@ -51,7 +57,15 @@ PARAMETERS = (
         unit="m",
         meaning="targets lie at random within this distance of the shoulder; the arm reaches 0.21 m",
     ),
-    Parameter(name="joint_friction", low=0.3, high=3.0, default=1.0, unit="times stock", step=0.4, meaning="damping of both joints"),
+    Parameter(
+        name="joint_friction",
+        low=0.3,
+        high=3.0,
+        default=1.0,
+        unit="times stock",
+        step=0.4,
+        meaning="damping of both joints",
+    ),
 )
 CARD = Card(
     family="gym:Reacher-v5",

@@ -24,11 +24,15 @@ BoolArray = NDArray[np.bool_]
 class Simulator(Protocol):
     """Raw dynamics of n worlds: no horizon, no auto-reset, no bookkeeping."""
 
-    num_envs: int
-    observation_space: gymnasium.spaces.Box
-    """Flat Box [d], float32."""
-    action_space: gymnasium.spaces.Box | gymnasium.spaces.Discrete
-    """Flat Box [k], float32, or Discrete starting at 0."""
+    @property
+    def observation_space(self) -> gymnasium.Space[Any]:
+        """Flat Box [d], float32."""
+        ...
+
+    @property
+    def action_space(self) -> gymnasium.Space[Any]:
+        """Flat Box [k], float32, or Discrete starting at 0."""
+        ...
 
     def reseed(self, seeds: Sequence[int]) -> None:
         """Give every world its own random stream, used from its next reset on."""

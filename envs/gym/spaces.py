@@ -6,6 +6,7 @@ Small integer grids (MiniGrid's view) are flattened; camera images, text, graphs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,8 +98,8 @@ class ObservationCodec:
     def _split(self, family: str, space: gymnasium.Space[Any]) -> Iterator[Part]:
         start = 0
         for path, leaf in _leaves(space, ()):
-            name = "_".join(str(key) for key in path) or ("state" if isinstance(leaf, spaces.Discrete) else "obs")
-            if isinstance(leaf, spaces.Text):
+            name = _name_leaf(path, leaf)
+            if leaf.dtype is not None and leaf.dtype.kind in "US":
                 self.dropped.append(name)
                 continue
             plain = _plain_leaf(family, name, leaf)
@@ -118,7 +119,9 @@ class ActionCodec:
         elif isinstance(space, spaces.Box):
             self.space = spaces.Box(space.low.reshape(-1), space.high.reshape(-1), dtype=np.float32)
         else:
-            raise ValueError(f"{family}: actions of kind {type(space).__name__} are not supported; only Box and Discrete are.")
+            raise ValueError(
+                f"{family}: actions of kind {type(space).__name__} are not supported; only Box and Discrete are."
+            )
 
     def decode(self, actions: NDArray[Any]) -> Sequence[Any]:
         """Turn [n] int64 or [n, k] float32 into one raw action a world."""
@@ -131,10 +134,13 @@ class ActionCodec:
         """Card rows of the action."""
         if isinstance(self.space, spaces.Discrete):
             last = int(self.space.n) - 1
-            return (Variable(name="action", unit="choice", low=0, high=last, meaning=f"one of the choices 0 to {last}"),)
+            return (
+                Variable(name="action", unit="choice", low=0, high=last, meaning=f"one of the choices 0 to {last}"),
+            )
         bounds = zip(self.space.low.tolist(), self.space.high.tolist(), strict=True)
         return tuple(
-            Variable(name=f"action_{i}", low=lo, high=hi, meaning=f"number {i} of the action") for i, (lo, hi) in enumerate(bounds)
+            Variable(name=f"action_{i}", low=lo, high=hi, meaning=f"number {i} of the action")
+            for i, (lo, hi) in enumerate(bounds)
         )
 
 
@@ -151,6 +157,13 @@ def _leaves(
         yield path, space
 
 
+def _name_leaf(path: tuple[str | int, ...], leaf: gymnasium.Space[Any]) -> str:
+    if not path:
+        return "state" if isinstance(leaf, spaces.Discrete) else "obs"
+    name = re.sub(r"\W+", "_", "_".join(str(key) for key in path))
+    return f"part_{name}" if name[0].isdigit() else name
+
+
 def _plain_leaf(family: str, name: str, leaf: gymnasium.Space[Any]) -> spaces.Box | spaces.Discrete:
     if isinstance(leaf, spaces.Discrete):
         return leaf
@@ -160,10 +173,14 @@ def _plain_leaf(family: str, name: str, leaf: gymnasium.Space[Any]) -> spaces.Bo
         highest = (leaf.nvec + leaf.start - 1).astype(np.float32)
         return spaces.Box(leaf.start.astype(np.float32), highest, dtype=np.float32)
     if not isinstance(leaf, spaces.Box):
-        raise ValueError(f"{family}: observations of kind {type(leaf).__name__} ({name}) are not supported; only boxes and choices are.")
+        raise ValueError(
+            f"{family}: observations of kind {type(leaf).__name__} ({name}) are not supported; only boxes and choices are."
+        )
     if leaf.dtype == np.uint8 and int(np.prod(leaf.shape)) > _LARGEST_GRID:
         size = "x".join(str(side) for side in leaf.shape)
-        raise ValueError(f"{family}: image observations ({name}, {size}) are not supported; choose an id with numeric state.")
+        raise ValueError(
+            f"{family}: image observations ({name}, {size}) are not supported; choose an id with numeric state."
+        )
     return leaf
 
 

@@ -22,8 +22,11 @@ def draw_mujoco(core: Any) -> NDArray[np.uint8]:
     poses = np.asarray(data.geom_xpos)[moving]
     flat = bool(np.ptp(poses[:, 2]) < 0.05)
     axes = (0, 1) if flat else (0, 2)
-    centre = poses[:, axes].mean(axis=0) if not flat else np.zeros(2)
-    span = max(0.7, 1.3 * float(np.abs(poses[:, axes] - centre).max()) * 2) if flat else 4.0
+    places = poses[:, axes]
+    reach = np.asarray(model.geom_rbound)[moving][:, None]
+    low, high = (places - reach).min(axis=0), (places + reach).max(axis=0)
+    centre = (low + high) / 2 if flat else places.mean(axis=0)
+    span = 1.05 * float((high - low).max()) if flat else 4.0
     image = Image.new("RGB", (SIZE, SIZE), "white")
     draw = ImageDraw.Draw(image)
     view = _View(centre=centre, scale=SIZE / span)
@@ -52,6 +55,8 @@ def _draw_floor(draw: ImageDraw.ImageDraw, view: _View, height: float) -> None:
     """Ground line with a tick and a number at every metre, so that frames show distance."""
     left = int(np.floor(view.centre[0] - SIZE / view.scale / 2))
     y = view.pixel(np.array([0.0, height]))[1]
+    if not 0 <= y < SIZE:
+        return
     draw.rectangle([(0, y), (SIZE, SIZE)], fill="#dfe8df")
     draw.line([(0, y), (SIZE, y)], fill="#405040", width=2)
     for metre in range(left, left + int(SIZE / view.scale) + 2):

@@ -22,16 +22,16 @@ _HULL = (
         5.33,
         "height of the hull's centre above the ground right below it; 2.0 to 2.4 when upright",
     ),
-    ("hull_angle", "rad", -3.2, 3.2, "tilt of the hull: 0 level, positive nose up (leaning back), negative nose down"),
-    ("hull_angular_velocity", "rad/s", -5, 5, "turning speed of the hull, positive nose up; within 1.5 in a good gait"),
+    ("hull_angle", "rad", -4, 4, "tilt of the hull: 0 level, positive nose up (leaning back), negative nose down"),
+    ("hull_angular_velocity", "rad/s", -8, 8, "turning speed of the hull, positive nose up; within 1.5 in a good gait"),
     ("velocity_x", "m/s", -5, 8, "forward speed of the hull; 2 to 5 in a good gait"),
     ("velocity_y", "m/s", -8, 8, "upward speed of the hull; within 1 in a good gait"),
 )
 _LEG = (
-    ("hip_angle", "rad", -0.8, 1.1, "leg {} hip: 0 straight down from the hull, positive forward"),
-    ("hip_speed", "rad/s", -6, 6, "leg {} hip turning speed, positive forward"),
-    ("knee_angle", "rad", -1.6, -0.1, "leg {} knee: -0.1 nearly straight, -1.6 fully bent"),
-    ("knee_speed", "rad/s", -8, 8, "leg {} knee turning speed, positive straightening"),
+    ("hip_angle", "rad", -1, 1.3, "leg {} hip: 0 straight down from the hull, positive forward; stops at -0.8 and 1.1"),
+    ("hip_speed", "rad/s", -10, 10, "leg {} hip turning speed, positive forward; the motor gives up to 4"),
+    ("knee_angle", "rad", -2, 1, "leg {} knee: -0.1 nearly straight, -1.6 fully bent; beyond only under hard impacts"),
+    ("knee_speed", "rad/s", -20, 20, "leg {} knee turning speed, positive straightening; the motor gives up to 6"),
     ("contact", "1", 0, 1, "1 while the lower segment of leg {} touches the ground, else 0"),
 )
 _ENDING = (

@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 
 from envs.walker.lidar import RANGE_M
 from envs.walker.terrain import BASE_M, FINISH_M, STEP_M, Ground
+from envs.walker.walker import Walker
+from envs.walker.world import RAW
 
 WIDTH, HEIGHT = 480, 320
 PIXELS_PER_M = 36.0
@@ -42,6 +44,12 @@ def draw_frame(
     for part in _BACK_TO_FRONT:
         pen.polygon([camera(point) for point in outlines[part]], fill=_FILLS[part], outline=(50, 30, 70))
     return np.asarray(image).copy()
+
+
+def draw_walker(walker: Walker, rays: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw `walker` where it stands; `rays` [10] are its lidar fractions."""
+    x, y = walker.row[RAW.index("x")], walker.row[RAW.index("y")]
+    return draw_frame(walker.ground, walker.world.outlines(), (x, y), rays.tolist())
 
 
 class _Camera:

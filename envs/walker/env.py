@@ -13,50 +13,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.task import TaskSpec
-from envs.walker.batch import WalkerBatch
+from envs.walker.batch import action_space, clip_actions, observation_space
+from envs.walker.drawing import draw_walker
+from envs.walker.lidar import Lidar
+from envs.walker.measures import CENTRE, Float32, observe
+from envs.walker.params import check_params
+from envs.walker.walker import Walker
 from envs.walker.world import FPS
 
-Observation = NDArray[np.float32]
 
-
-class WalkerEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
-    """A batch of one that does not reset itself. The first reset without a seed takes the task's."""
+class WalkerEnv(gymnasium.Env[Float32, Float32]):
+    """A single walker. The first reset without a seed takes the task's."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FPS}  # noqa: RUF012  # Gymnasium's own declaration
 
     def __init__(self, task: TaskSpec, render_mode: str | None = "rgb_array") -> None:
         self.render_mode = render_mode
-        self._task = task
-        self._walker = WalkerBatch(task, 1, auto_reset=False)
-        self.observation_space: gymnasium.spaces.Space[Any] = self._walker.observation_space
-        self.action_space: gymnasium.spaces.Space[Any] = self._walker.action_space
-        self._running = self._seeded = False
+        self.observation_space: gymnasium.spaces.Space[Any] = observation_space()
+        self.action_space: gymnasium.spaces.Space[Any] = action_space()
+        self._task, self._params = task, check_params(task.params)
+        self._walker: Walker | None = None
+        self._lidar = Lidar(1)
+        self._running = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    ) -> tuple[Float32, dict[str, Any]]:
         """Start an episode; with `seed`, in a world without history."""
-        if seed is None and not self._seeded:
+        if seed is None and self._walker is None:
             seed = self._task.seed
         super().reset(seed=seed)
-        self._running = self._seeded = True
-        observation = self._walker.begin([0]) if seed is None else self._walker.restart([self.np_random])
-        return observation[0], {}
+        if self._walker is None or seed is not None:
+            self._walker = Walker()
+        self._walker.begin(self._params, self.np_random)
+        self._lidar.load(0, self._walker.ground)
+        self._running = True
+        return self._look(self._walker), {}
 
-    def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Advance by 1/50 s; raises `gymnasium.error.ResetNeeded` after the end of an episode."""
-        if not self._running:
-            raise gymnasium.error.ResetNeeded("the episode has ended (or not begun): call reset() before step()")
-        moved = self._walker.step(np.asarray(action)[None])
-        info = {"outcome": moved.outcomes[0]} if moved.outcomes else {}
-        self._running = not moved.outcomes
-        terminated, truncated = bool(moved.terminated[0]), bool(moved.truncated[0])
-        return moved.observation[0], float(moved.reward[0]), terminated, truncated, info
+    def step(self, action: NDArray[Any]) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+        """Advance by 1/50 s; raises `gymnasium.error.ResetNeeded` outside an episode."""
+        walker = self._walker
+        if walker is None or not self._running:
+            raise gymnasium.error.ResetNeeded("no episode is running: call reset() before step()")
+        reward = walker.advance(clip_actions(action, 1)[0])
+        terminated = walker.fell or walker.arrived
+        truncated = walker.length >= self._task.horizon and not terminated
+        self._running = not (terminated or truncated)
+        info = {} if self._running else {"outcome": walker.outcome(0)}
+        return self._look(walker), reward, terminated, truncated, info
+
+    def _look(self, walker: Walker) -> Float32:
+        raw = np.array([walker.row])
+        self._rays = self._lidar.cast(raw[:, CENTRE].T)
+        observation: Float32 = observe(raw, self._rays)[0]
+        return observation
 
     def render(self) -> NDArray[np.uint8]:
         """RGB frame [320, 480, 3]."""
-        return self._walker.render(0)
+        if self._walker is None:
+            raise gymnasium.error.ResetNeeded("nothing to draw yet: call reset() before render()")
+        return draw_walker(self._walker, self._rays[0])
 
     def close(self) -> None:
         """Let go of the world."""
-        self._walker.close()
+        self._walker, self._running = None, False

@@ -1,6 +1,6 @@
-"""From raw numbers to what others see: observation, named state, native reward. Pure NumPy over a batch of n walkers.
+"""From raw numbers to what others see: observation and named state. Pure NumPy over a batch of n walkers.
 
-Formulas and units of observation and reward are those of Gymnasium's BipedalWalker-v3.
+Formulas and units of the observation are those of Gymnasium's BipedalWalker-v3.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from envs.family import NamedState
 from envs.walker.lidar import RANGE_M
 from envs.walker.terrain import BASE_M, FINISH_M, SCALE, START_M
-from envs.walker.world import FPS, RAW, SPEED_HIP, SPEED_KNEE, TORQUE
+from envs.walker.world import FPS, RAW, SPEED_HIP, SPEED_KNEE
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 OBSERVATION_SIZE = 24
 _COLUMN = {name: index for index, name in enumerate(RAW)}
-_X, _Y, _ANGLE, _DOWN = (_COLUMN[name] for name in ("x", "y", "angle", "down"))
+_X, _Y, _DOWN = (_COLUMN[name] for name in ("x", "y", "down"))
+CENTRE = slice(_X, _Y + 1)
+"""Columns of the hull's centre."""
 
 
 def observe(raw: Float64, lidar: Float32) -> Float32:
@@ -38,49 +40,23 @@ _SHIFT = np.zeros(14)
 _SHIFT[[6, 11]] = 1.0
 
 
-def shaping(raw: Float64) -> Float64:
-    """Potential [n] whose gain is the native reward: metres forward, less a tilted hull."""
-    potential: Float64 = 130 * raw[:, _X] / SCALE - 5.0 * np.abs(raw[:, _ANGLE])
-    return potential
-
-
-def fallen(raw: Float64) -> NDArray[np.bool_]:
-    """Say which walkers [n] have put their hull to the ground or walked off the back end."""
-    down: NDArray[np.bool_] = (raw[:, _DOWN] > 0) | (raw[:, _X] < 0)
-    return down
-
-
-def arrived(raw: Float64) -> NDArray[np.bool_]:
-    """Say which walkers [n] are past the finish."""
-    there: NDArray[np.bool_] = raw[:, _X] > FINISH_M
-    return there
-
-
-def native_reward(gain: Float64, effort: Float64, down: NDArray[np.bool_]) -> Float64:
-    """Gymnasium's reward [n]: `gain` of the potential less 0.028 per unit of |action|; -100 for a fall instead."""
-    return np.where(down, -100.0, gain - 4 * 0.00035 * TORQUE * effort)
-
-
-def progress(raw: Float64) -> Float64:
-    """Fraction [n] of the way from start to finish, in [0, 1]."""
-    return np.clip((raw[:, _X] - START_M) / (FINISH_M - START_M), 0.0, 1.0)
-
-
 def name_state(raw: Float64, lidar: Float32, effort: Float64) -> NamedState:
-    """Name the true state: float64 arrays [n], lidar [n, 10]. `effort` is the mean |action| of the last step."""
+    """Name the true state in new float64 arrays: [n], lidar [n, 10]. `effort` is the mean |action| of the last step."""
+    raw = raw.copy()
+    x = raw[:, _X]
     return {
-        "hull_x": raw[:, _X] - START_M,
+        "hull_x": x - START_M,
         "hull_y": raw[:, _Y] - BASE_M,
-        "hull_height": lidar[:, 0] * RANGE_M,
+        "hull_height": lidar[:, 0].astype(np.float64) * RANGE_M,
         "hull_angle": raw[:, 0],
         "hull_angular_velocity": raw[:, 1],
         "velocity_x": raw[:, 2],
         "velocity_y": raw[:, 3],
         **{name: raw[:, 4 + index] for index, name in enumerate(_LEG_NAMES)},
         "lidar": lidar.astype(np.float64),
-        "progress": progress(raw),
-        "effort": effort,
-        "fallen": fallen(raw).astype(np.float64),
+        "progress": np.clip((x - START_M) / (FINISH_M - START_M), 0.0, 1.0),
+        "effort": effort.copy(),
+        "fallen": ((raw[:, _DOWN] > 0) | (x < 0)).astype(np.float64),
     }
 
 

@@ -7,20 +7,24 @@ Gymnasium, `build` reuses the Box2D world; a new `World` starts with a clean his
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import Any
 
-from Box2D import (
-    b2BodyDef,
-    b2ContactListener,
-    b2EdgeShape,
-    b2FixtureDef,
-    b2PolygonShape,
-    b2RevoluteJointDef,
-    b2World,
-)
-
 from envs.walker.terrain import BASE_M, SCALE, START_M, Ground
+
+with warnings.catch_warnings():
+    # Box2D's module raises a DeprecationWarning while it loads and crashes the interpreter where warnings are errors
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from Box2D import (
+        b2BodyDef,
+        b2ContactListener,
+        b2EdgeShape,
+        b2FixtureDef,
+        b2PolygonShape,
+        b2RevoluteJointDef,
+        b2World,
+    )
 
 FPS = 50
 SPEED_HIP, SPEED_KNEE = 4.0, 6.0

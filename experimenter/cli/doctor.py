@@ -185,7 +185,12 @@ def _embedder() -> Finding:
     from skills.embedder import embedder_status
 
     status = embedder_status()
-    return Finding(name="skill search", state="ok" if status.semantic else "optional", what=status.text, do=status.do)
+    return Finding(
+        name="skill search",
+        state="ok" if status.by_meaning else "optional",
+        what=f"{status.name}: {status.reason}",
+        do=status.fix,
+    )
 
 
 def _browser() -> Finding:

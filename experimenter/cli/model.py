@@ -32,8 +32,8 @@ def list_(home: Annotated[Path | None, home_option()] = None, json: Annotated[bo
     rows: list[dict[str, Any]] = [
         {
             "name": m.name,
-            "bytes": m.size_bytes,
-            "licence": m.licence,
+            "bytes": m.size,
+            "note": m.note,
             "path": str(path) if (path := model_path(m.name, folder)) else None,
         }
         for m in list_models()
@@ -44,8 +44,8 @@ def list_(home: Annotated[Path | None, home_option()] = None, json: Annotated[bo
         )
         return
     print_table(
-        ["model", "size", "licence", "file"],
-        [(r["name"], f"{r['bytes'] / 1e6:.0f} MB", r["licence"], r["path"] or "not fetched") for r in rows],
+        ["model", "size", "note", "file"],
+        [(r["name"], f"{r['bytes'] / 1e6:.0f} MB", r["note"], r["path"] or "not fetched") for r in rows],
     )
     typer.echo(f"\nnow answering: {choice.provider}/{choice.model} ({choice.reason})")
 

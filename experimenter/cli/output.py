@@ -105,14 +105,9 @@ def _keep_traceback(error: BaseException) -> str:
 
 def home_option() -> Any:
     return typer.Option(
-        None,
-        "--home",
-        help="Folder with database, jobs, skills and models (default: EXPERIMENTER_HOME or the user's data).",
+        "--home", help="Folder with database, jobs, skills and models (EXPERIMENTER_HOME, or the user's data folder)."
     )
 
 
 def json_option() -> Any:
-    return typer.Option(False, "--json", help="Print one JSON object instead of text.")
-
-
-HomeArgument = Path | None
+    return typer.Option("--json", help="Print one JSON object instead of text.")

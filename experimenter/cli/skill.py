@@ -184,6 +184,7 @@ def export(
 @app.command()
 def revoke(
     skill: Annotated[str, typer.Argument(help="Skill id, name, or a unique beginning.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "revoked by hand",
     home: Annotated[Path | None, home_option()] = None,
 ) -> None:
     """Take a certificate back: the skill stays on record but is no longer found or used.
@@ -194,7 +195,7 @@ def revoke(
 
     with open_library(home) as library:
         found = library.get(skill)
-        library.revoke(found.id)
+        library.revoke(found, reason)
     typer.echo(f"revoked {found.label} ({found.id}).")
 
 

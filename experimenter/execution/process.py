@@ -25,7 +25,7 @@ from experimenter.execution.base import JobState, JobUpdate, Listener, StopFlag
 from experimenter.execution.curve import CURVE_FILE, CurveTail
 from experimenter.execution.failures import boundary, clip, fail
 from experimenter.execution.folder import JobFolder, Usage
-from experimenter.execution.job import TrainEnd
+from experimenter.execution.job import UNCONFINED_VARIABLE, TrainEnd
 from experimenter.records import CurvePoint, Evaluation, Failure, TrainJob
 
 PARENT_VARIABLE = "EXPERIMENTER_PARENT"
@@ -84,7 +84,11 @@ class ProcessRunner:
                 folder=folder.work,
                 limits=TRAIN_LIMITS,
                 readable=[Path(path) for path in _import_path()],
-                environment={**THREADS, "PYTHONPATH": os.pathsep.join(_import_path())},
+                environment={
+                    **THREADS,
+                    "PYTHONPATH": os.pathsep.join(_import_path()),
+                    UNCONFINED_VARIABLE: "1" if self._allow_unconfined else "0",
+                },
                 allow_unconfined=self._allow_unconfined,
             )
         with (folder.work / "stdout.txt").open("wb") as out, (folder.work / "stderr.txt").open("wb") as err:
@@ -133,14 +137,14 @@ class Watch:
 
     def run(self) -> None:
         try:
-            while self._process.poll() is None:
+            while not has_ended(self._process):
                 self._check_stop()
                 self._check_limits()
                 self._report()
                 self._save(_SAVE_S)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_POLL_S)
+                time.sleep(_POLL_S)
         finally:
+            self._measure()
             kill_group(self._process)
             self._report()
             self._save(0.0)
@@ -189,11 +193,12 @@ class Watch:
             files.write_record(self._folder.root / "usage.json", usage)
 
     def _measure(self) -> None:
-        """CPU seconds of the worker and its children, as the kernel counts them."""
+        """CPU seconds of the worker and its children, living and reaped, as the kernel counts them."""
         with contextlib.suppress(psutil.Error):
             worker = psutil.Process(self._process.pid)
             times = [process.cpu_times() for process in (worker, *worker.children(recursive=True))]
-            self._cpu_s = max(self._cpu_s, sum(t.user + t.system for t in times))
+            spent = sum(t.user + t.system + t.children_user + t.children_system for t in times)
+            self._cpu_s = max(self._cpu_s, spent)
 
 
 class Evaluator:
@@ -253,6 +258,14 @@ class Evaluator:
             start_new_session=True,
         )
         return self._process
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether the process has ended, without reaping it: its CPU time can still be read."""
+    if process.returncode is None and hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return process.poll() is not None
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

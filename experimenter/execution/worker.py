@@ -43,7 +43,6 @@ def train(work: Path) -> int:
     from experimenter.execution.folder import read_job
     from experimenter.execution.job import train_job
 
-    _limit_torch()
     train_job(read_job(work), work, stop)
     return 0
 
@@ -112,13 +111,6 @@ def _watch(parent: int) -> None:
     with contextlib.suppress(OSError):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
-
-
-def _limit_torch() -> None:
-    with contextlib.suppress(ImportError):
-        import torch
-
-        torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class Embedded:
 
     def complete(self, request: Request) -> list[Reply]:
         """Answer with one sample; raises `ModelRefused` for a prompt that does not fit and `ModelUnavailable` after a second crash."""
+        if any(message.images for message in request.messages):
+            raise ModelRefused(f"embedded {self._name} cannot see images")
         with self._lock:
             for last in (False, True):
                 try:

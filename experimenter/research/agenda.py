@@ -224,7 +224,8 @@ def _split(services: Services, row: TaskRow) -> None:
 def _first_queued(rows: Sequence[TaskRow], kind: str | None = None) -> TaskRow | None:
     queued = [row for row in rows if row.state == "queued" and (kind is None or row.kind == kind)]
     subgoals = [row for row in queued if row.kind == "subgoal"]
-    return (subgoals or queued or [None])[0]
+    first = subgoals or queued
+    return first[0] if first else None
 
 
 def _spec(row: TaskRow) -> TaskSpec:

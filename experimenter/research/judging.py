@@ -72,7 +72,7 @@ def _floor(services: Services, task_digest: str, rule: SuccessRule, generation: 
     good = sorted((result for result in results.values() if result.ok), key=lambda result: result.job_digest != best)
     floor = judge_curves(
         [result.curve for result in good],
-        [results[best].evaluation] if best else [],
+        [evaluation] if best and (evaluation := results[best].evaluation) else [],
         rule,
         audit=audit_curves([result.curve for result in good]),
         reward_is_fitness=winner is not None and winner.kind is RewardKind.FITNESS,

@@ -13,10 +13,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-BUILTINS = frozenset(
-    "abs all any bool dict enumerate float int isinstance len list max min range reversed round set sorted str sum tuple zip".split()
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+BUILTINS = _names(
+    "abs all any bool dict enumerate float int isinstance len list max min range reversed round set sorted str sum tuple zip"
 )
-NUMPY = frozenset(
+NUMPY = _names(
     """abs absolute add all allclose amax amin any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin
     argsort around array array_equal asarray atleast_1d atleast_2d bool_ broadcast_to cbrt ceil clip column_stack
     concatenate copysign cos cosh count_nonzero cross cumprod cumsum deg2rad degrees diff divide dot e einsum empty
@@ -24,20 +29,20 @@ NUMPY = frozenset(
     full_like greater greater_equal heaviside hstack hypot identity inf inner int32 int64 interp isclose isfinite isinf
     isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul
     max maximum mean median min minimum mod moveaxis multiply nan nan_to_num nanmax nanmean nanmin nansum ndim negative
-    newaxis nonzero norm not_equal ones ones_like outer percentile pi positive power prod ptp quantile rad2deg radians
+    newaxis nonzero not_equal ones ones_like outer percentile pi positive power prod ptp quantile rad2deg radians
     ravel reciprocal remainder repeat reshape roll round select shape sign sin sinc sinh size sort sqrt square squeeze
     stack std subtract sum swapaxes take tan tanh tensordot tile trace transpose trapezoid true_divide trunc unwrap var
-    vstack where zeros zeros_like errstate""".split()
-) - {"norm"}
-LINALG = frozenset({"norm"})
-MATH = frozenset(
-    """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees e erf exp expm1 fabs floor fmod hypot inf
-    isfinite isinf isnan log log10 log1p log2 nan pi radians sin sinh sqrt tan tanh tau trunc""".split()
+    vstack where zeros zeros_like errstate"""
 )
-METHODS = frozenset(
+LINALG = frozenset({"norm"})
+MATH = _names(
+    """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees e erf exp expm1 fabs floor fmod hypot inf
+    isfinite isinf isnan log log10 log1p log2 nan pi radians sin sinh sqrt tan tanh tau trunc"""
+)
+METHODS = _names(
     """T all any append argmax argmin astype clip copy cumsum dot dtype extend fill flatten get item items keys max mean
     min ndim prod ravel reduce repeat reshape round setdefault shape size squeeze std sum swapaxes take tolist transpose
-    update values var""".split()
+    update values var"""
 )
 """Attributes of values: methods and properties of arrays, dictionaries and lists."""
 MODULES = frozenset({"np", "numpy", "math"})

@@ -1,7 +1,7 @@
 """Check reward code before it costs a training step: the screen here, then loading and probing in a confined process.
 
 Any number of programs share one process start; each runs in a fork of its own, so one cannot spoil the others.
-`experimenter/rewards/check.py` is the door for whole `RewardProgram`s of every kind.
+A reward specification is checked as the code that it stands for; the baselines need no check.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 
 from envs.family import Card
 from experimenter.errors import ProgramRefused, SandboxError
+from experimenter.records import RewardKind, RewardProgram
 from experimenter.sandbox.confine import Level, Limits, describe_confinement, run_confined
 from experimenter.sandbox.screen import screen
+from experimenter.sandbox.terms import parse_specification, to_code
 from experimenter.sandbox.worker import card_to_json
 
 _MIB = 1024**2
@@ -44,6 +46,44 @@ class CheckReport:
     seconds: float = 0.0
     """Wall seconds of loading and probing; 0 when the screen refused it."""
     terms: tuple[str, ...] = ()
+
+
+def check_programs(
+    programs: Sequence[RewardProgram],
+    card: Card,
+    limits: CheckLimits = CheckLimits(),
+    *,
+    level: Level | None = None,
+    allow_unconfined: bool = False,
+) -> list[CheckReport]:
+    """Check reward programs of any kind against `card`; one report each, in order. Errors as for `check_code`."""
+    reports: dict[int, CheckReport] = {}
+    sources: dict[int, str] = {}
+    for index, program in enumerate(programs):
+        try:
+            sources[index] = source_of(program, card)
+        except ProgramRefused as error:
+            reports[index] = CheckReport(ok=False, reason=str(error))
+    waiting = [index for index, source in sources.items() if source]
+    reports.update({index: CheckReport(ok=True) for index in sources if index not in waiting})
+    found = check_code([sources[i] for i in waiting], card, limits, level=level, allow_unconfined=allow_unconfined)
+    reports.update(zip(waiting, found, strict=True))
+    return [reports[index] for index in range(len(programs))]
+
+
+def check_program(program: RewardProgram, card: Card, limits: CheckLimits = CheckLimits()) -> CheckReport:
+    """Check one reward program; see `check_programs`, which shares one process start among many."""
+    return check_programs([program], card, limits)[0]
+
+
+def source_of(program: RewardProgram, card: Card) -> str:
+    """The Python text that `program` stands for; empty for the baselines, which run no text.
+
+    Raises `ProgramRefused` when a specification is not valid or names what the card does not have.
+    """
+    if program.kind is RewardKind.SPECIFICATION:
+        return to_code(parse_specification(program.source, card), card)
+    return program.source if program.kind is RewardKind.CODE else ""
 
 
 def check_code(

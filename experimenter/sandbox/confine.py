@@ -36,6 +36,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from experimenter.errors import SandboxError
 from experimenter.sandbox import kernel, trial, view
@@ -45,6 +46,18 @@ logger = logging.getLogger(__name__)
 
 CONFINED_VARIABLE = "EXPERIMENTER_CONFINED"
 """Environment variable that tells code inside at which level it is confined."""
+_MINIMAL = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "USER": "confined",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_ARENA_MAX": "2",
+}
+_KNOWN_VARIABLES = (*_MINIMAL, "HOME", "TMPDIR", "MPLCONFIGDIR", "PWD", "LC_CTYPE", CONFINED_VARIABLE)
 STDOUT_NAME, STDERR_NAME = "stdout.txt", "stderr.txt"
 _MIB = 1024**2
 
@@ -175,6 +188,11 @@ def is_confined() -> bool:
     return os.environ.get(CONFINED_VARIABLE, Level.NONE.value) != Level.NONE.value
 
 
+def came_through_door() -> bool:
+    """Say whether this process was started here at all, unconfined on explicit demand included."""
+    return CONFINED_VARIABLE in os.environ
+
+
 def read_untrusted(path: Path, limit_bytes: int) -> bytes:
     """Read a file that a confined child wrote: a plain file, no symbolic link, at most `limit_bytes`.
 
@@ -185,7 +203,9 @@ def read_untrusted(path: Path, limit_bytes: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SandboxError(f"{path.name} from the sandbox cannot be read ({error.strerror}); it is not trusted.") from error
+        raise SandboxError(
+            f"{path.name} from the sandbox cannot be read ({error.strerror}); it is not trusted."
+        ) from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
@@ -228,9 +248,9 @@ def _launch(
     level: Level | None,
     allow_unconfined: bool,
     *,
-    stdout: object,
-    stderr: object,
-    stdin: object = subprocess.DEVNULL,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     chosen = describe_confinement().level if level is None else level
     if chosen is Level.NONE and not allow_unconfined:
@@ -241,7 +261,7 @@ def _launch(
     command = confined_command(argv, folder=folder, limits=limits, readable=readable, level=chosen)
     return subprocess.Popen(
         command,
-        stdin=stdin,  # type: ignore[call-overload]  # Popen's own file types are not spellable here
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         env=_environment(folder, chosen, environment),
@@ -254,21 +274,8 @@ def _launch(
 def _environment(folder: Path, level: Level, extra: Mapping[str, str] | None) -> dict[str, str]:
     """The whole environment of the child: nothing is inherited."""
     temporary = "/tmp" if level is Level.NAMESPACES else str(folder)
-    minimal = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "TMPDIR": temporary,
-        "LANG": "C.UTF-8",
-        "USER": "confined",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "MALLOC_ARENA_MAX": "2",
-        "MPLCONFIGDIR": temporary,
-    }
-    return {**minimal, **(extra or {}), CONFINED_VARIABLE: level.value}
+    places = {"HOME": str(folder), "TMPDIR": temporary, "MPLCONFIGDIR": temporary}
+    return {**_MINIMAL, **places, **(extra or {}), CONFINED_VARIABLE: level.value}
 
 
 @functools.cache
@@ -294,7 +301,7 @@ def _try_level(level: Level) -> str | None:
         return "this kernel has no Landlock"
     if level is Level.LANDLOCK and not kernel.can_filter_calls():
         return "the seccomp filter does not know this processor, and Landlock alone does not stop the network"
-    with tempfile.TemporaryDirectory(prefix="confine-") as name, trial.open_doors() as doors:
+    with tempfile.TemporaryDirectory(prefix="confine-") as name, trial.open_doors(_KNOWN_VARIABLES) as doors:
         argv = [sys.executable, "-I", "-c", trial.PROGRAM, doors.to_json()]
         limits = Limits(memory_bytes=512 * _MIB, cpu_s=10, wall_s=20.0, file_bytes=_MIB)
         ended = run_confined(argv, folder=Path(name), limits=limits, level=level)

@@ -33,6 +33,8 @@ _HINTS = (
 class RewardFault(Exception):
     """What was wrong with one call of a reward program. It is stored as a failure of the job, never shown as our crash."""
 
+    stage = "reward"
+
     def __init__(self, kind: str, message: str, term: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind
@@ -62,7 +64,9 @@ class ReadOnlyState(Mapping[str, FloatArray]):
             return self._state[name]
         except KeyError:
             listed = ", ".join(sorted(self._state))
-            raise KeyError(f"no state variable {name!r}.{suggest(str(name), self._state)} There are: {listed}") from None
+            raise KeyError(
+                f"no state variable {name!r}.{suggest(str(name), self._state)} There are: {listed}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._state)
@@ -126,7 +130,9 @@ def _check_array(what: str, value: object, n: int, term: str | None) -> Rewards:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         raise RewardFault("type", f"{what} must be an array of numbers, not {_name_of(value)}.", term)
     if value.shape != (n,):
-        raise RewardFault("shape", f"{what} has shape {_shape(value.shape, n)}, expected [n], one number a world. " + _TIP, term)
+        raise RewardFault(
+            "shape", f"{what} has shape {_shape(value.shape, n)}, expected [n], one number a world. " + _TIP, term
+        )
     array: Rewards = np.ascontiguousarray(value, dtype=np.float64)
     if not math.isfinite(np.add.reduce(array)):
         bad = "NaN" if np.isnan(array).any() else "infinite"

@@ -12,7 +12,7 @@ from typing import Any
 from envs.family import Card
 from experimenter.errors import ProgramRefused, SandboxError
 from experimenter.sandbox import allowed
-from experimenter.sandbox.confine import is_confined
+from experimenter.sandbox.confine import came_through_door
 from experimenter.sandbox.guard import explain, line_of
 from experimenter.sandbox.screen import parse_program
 
@@ -26,7 +26,7 @@ def load_code(source: str, card: Card, *, allow_unconfined: bool = False) -> Rew
     Raises `ProgramRefused` when the screen or the program's own top level fails, `SandboxError` outside a confined process
     unless `allow_unconfined`.
     """
-    if not (allow_unconfined or is_confined()):
+    if not (allow_unconfined or came_through_door()):
         raise SandboxError(
             "generated reward code may only run in a confined process; "
             "use an executor that confines (local), or allow unconfined runs explicitly if you trust the code."

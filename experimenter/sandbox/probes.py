@@ -18,8 +18,10 @@ from experimenter.sandbox.guard import RewardFault, call_program
 
 UNBOUNDED = 10.0
 """Where a variable has no bound, probe values lie within this distance of zero (or of its one bound)."""
-MAX_CALL_S = 0.05
-"""CPU seconds that one call on 32 worlds may take: 1.6 ms a step, several times the cost of a physics step."""
+CHOICE = "choice"
+"""Unit of variables and actions that are one of several choices, counted from 0."""
+MAX_CALL_S = 0.01
+"""CPU seconds that one call on 32 worlds may take: 0.3 ms a world, more than a physics step costs."""
 SEED = 20240904
 
 
@@ -46,13 +48,22 @@ def make_transition(card: Card, n: int, rng: np.random.Generator) -> Transition:
     state, following = {}, {}
     for variable in card.state:
         low, high = _range(variable)
-        now = rng.uniform(low, high, (n, *variable.shape))
+        now = _draw(variable, (n, *variable.shape), rng)
         step = rng.normal(0.0, 0.05 * (high - low), now.shape)
+        after = _draw(variable, now.shape, rng) if variable.unit == CHOICE else np.clip(now + step, low, high)
         state[variable.name] = _with_corners(now, low, high)
-        following[variable.name] = _with_corners(np.clip(now + step, low, high), low, high)
-    pieces = [rng.uniform(*_range(variable), (n, _size(variable))) for variable in card.actions]
+        following[variable.name] = _with_corners(after, low, high)
+    pieces = [_draw(variable, (n, _size(variable)), rng) for variable in card.actions]
     action = np.concatenate(pieces, axis=1) if pieces else np.zeros((n, 0))
     return Transition(state=state, action=action, next_state=following)
+
+
+def _draw(variable: Variable, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+    """Uniform within the variable's range; whole numbers where the variable counts choices."""
+    low, high = _range(variable)
+    if variable.unit == CHOICE:
+        return rng.integers(int(low), int(high) + 1, shape).astype(np.float64)
+    return rng.uniform(low, high, shape)
 
 
 def _range(variable: Variable) -> tuple[float, float]:
@@ -93,7 +104,9 @@ def _call_pure(function: Callable[..., Any], where: Transition) -> tuple[FloatAr
     copy = where.rows(list(range(len(where.action))))
     answer = _call(function, copy)
     for name, before in {**where.state}.items():
-        if not (np.array_equal(before, copy.state[name]) and np.array_equal(where.next_state[name], copy.next_state[name])):
+        if not (
+            np.array_equal(before, copy.state[name]) and np.array_equal(where.next_state[name], copy.next_state[name])
+        ):
             raise RewardFault("impure", f"the program changed its argument {name!r}; copy the array first.")
     if not np.array_equal(where.action, copy.action):
         raise RewardFault("impure", "the program changed its argument action; copy the array first.")
@@ -103,7 +116,9 @@ def _call_pure(function: Callable[..., Any], where: Transition) -> tuple[FloatAr
 def _check_repeats(function: Callable[..., Any], where: Transition, between: Transition, first: FloatArray) -> None:
     _call(function, between)
     if not np.array_equal(_call(function, where)[0], first):
-        raise RewardFault("random", "the same states gave two different rewards; randomness and memory are not allowed.")
+        raise RewardFault(
+            "random", "the same states gave two different rewards; randomness and memory are not allowed."
+        )
 
 
 def _check_rows(function: Callable[..., Any], where: Transition, together: FloatArray) -> None:
@@ -121,7 +136,9 @@ def _check_varies(function: Callable[..., Any], many: Transition, more: Transiti
     values = [_call(function, where)[0] for where in (many, more, *_single_corners(more, card))]
     seen = np.concatenate(values)
     if np.ptp(seen) <= 1e-12 * max(1.0, float(np.abs(seen).max())):
-        raise RewardFault("constant", f"the reward is {seen[0]:.6g} for every probe state; it must depend on the state.")
+        raise RewardFault(
+            "constant", f"the reward is {seen[0]:.6g} for every probe state; it must depend on the state."
+        )
 
 
 def _single_corners(where: Transition, card: Card) -> list[Transition]:
@@ -140,7 +157,8 @@ def _check_quick(function: Callable[..., Any], where: Transition) -> None:
     best = min(_seconds(function, where) for _ in range(3))
     if best > MAX_CALL_S:
         raise RewardFault(
-            "slow", f"a call on 32 worlds takes {best * 1000:.0f} ms CPU; use whole-array NumPy expressions, no loops over worlds."
+            "slow",
+            f"a call on 32 worlds takes {best * 1000:.0f} ms CPU; use whole-array NumPy expressions, no loops over worlds.",
         )
 
 

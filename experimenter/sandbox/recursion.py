@@ -28,7 +28,9 @@ def _names(node: ast.AST) -> list[str]:
 def _mentioned(body: ast.AST, own: ast.AST) -> set[str]:
     """Every name that is read inside `body`: a function that is passed on counts as called."""
     return {
-        node.id for node in ast.walk(body) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node is not own
+        node.id
+        for node in ast.walk(body)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node is not own
     }
 
 

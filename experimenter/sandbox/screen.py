@@ -44,8 +44,6 @@ _IN_WORDS: dict[type[ast.AST], str] = {
     ast.Yield: "yield is not allowed; return the reward",
     ast.YieldFrom: "yield is not allowed; return the reward",
     ast.Match: "match is not allowed; use if or np.where",
-    ast.LShift: "shift operators are not allowed",
-    ast.RShift: "shift operators are not allowed",
 }
 _IMPORTS = "only `import numpy as np` and `import math` are available, both are already there"
 _FORMAT = re.compile(r"[+0-9]{0,4}(\.\d{1,2})?[a-z%]?")
@@ -79,7 +77,9 @@ def _check_text(source: str) -> None:
     for number, line in enumerate(source.splitlines(), 1):
         for letter in line:
             if letter not in "\t" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co"):
-                raise ProgramRefused(f"line {number}: control or invisible character U+{ord(letter):04X} is not allowed.")
+                raise ProgramRefused(
+                    f"line {number}: control or invisible character U+{ord(letter):04X} is not allowed."
+                )
 
 
 def _parse(source: str) -> ast.Module:
@@ -88,7 +88,9 @@ def _parse(source: str) -> ast.Module:
     except SyntaxError as error:
         raise ProgramRefused(f"line {error.lineno or 1}: not valid Python: {error.msg}.") from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise ProgramRefused(f"the program cannot be parsed ({type(error).__name__}): it is nested too deeply.") from None
+        raise ProgramRefused(
+            f"the program cannot be parsed ({type(error).__name__}): it is nested too deeply."
+        ) from None
 
 
 def _check_size(tree: ast.Module) -> None:
@@ -135,9 +137,14 @@ class _Screen:
         if not isinstance(node, _ALLOWED_NODES):
             words = _IN_WORDS.get(type(node), f"{type(node).__name__} is not allowed in a reward program")
             refuse(node, words)
+        if isinstance(node, ast.Attribute):  # from the inside out: the reason should name the root of a chain
+            self._note_module(node)
+            self._visit(node.value, loops)
         check = getattr(self, f"_check_{type(node).__name__.lower()}", None)
         if check is not None:
             check(node)
+        if isinstance(node, ast.Attribute):
+            return
         inner = loops + isinstance(node, ast.For | ast.comprehension)
         if inner > MAX_LOOP_DEPTH:
             refuse(node, f"loops nested more than {MAX_LOOP_DEPTH} deep are not allowed; use whole-array expressions")
@@ -179,15 +186,22 @@ class _Screen:
             refuse(node, f"{node.id} can only be used as {node.id}.<function>")
         elif node.id not in self.known or node.id.startswith("__"):
             hint = allowed.suggest(node.id, self.known)
-            refuse(node, f"the name {node.id!r} is not available in a reward program.{hint}".rstrip("."))
+            refuse(node, f"the name {node.id!r} is not available in a reward program.{hint}")
 
     def _check_bound_name(self, node: ast.AST, name: str) -> None:
         if name.startswith("__") or len(name) > MAX_NAME or not name.isascii():
-            refuse(node, f"the name {name[:MAX_NAME]!r} is not allowed: use plain ASCII names of at most {MAX_NAME} letters")
+            refuse(
+                node,
+                f"the name {name[:MAX_NAME]!r} is not allowed: use plain ASCII names of at most {MAX_NAME} letters",
+            )
         if name in allowed.MODULES or name in allowed.BUILTINS:
             refuse(node, f"the name {name!r} is taken by a module or built-in function; choose another")
         if name in self.functions and not isinstance(node, ast.FunctionDef) and id(node) not in self.lambda_names:
             refuse(node, f"the name {name!r} is used for a function and for a value; choose another")
+
+    def _note_module(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name) and node.value.id in allowed.MODULES:
+            self.module_uses.add(id(node.value))
 
     def _check_attribute(self, node: ast.Attribute) -> None:
         name, owner = node.attr, node.value
@@ -196,20 +210,19 @@ class _Screen:
         if name.startswith("_"):
             refuse(node, f"the attribute {name!r} is not allowed: names that start with an underscore are closed")
         if isinstance(owner, ast.Name) and owner.id in allowed.MODULES:
-            self.module_uses.add(id(owner))
             self._check_module_attribute(node, owner.id)
         elif _is_linalg(owner):
             if name not in allowed.LINALG:
                 refuse(node, f"np.linalg.{name} is not available; only np.linalg.norm is")
         elif name not in allowed.METHODS:
             hint = allowed.suggest(name, allowed.METHODS)
-            refuse(node, f"the attribute or method {name!r} is not available in a reward program.{hint}".rstrip("."))
+            refuse(node, f"the attribute or method {name!r} is not available in a reward program.{hint}")
 
     def _check_module_attribute(self, node: ast.Attribute, module: str) -> None:
         if module == "math" and node.attr not in allowed.MATH:
-            refuse(node, f"math.{node.attr} is not available.{allowed.suggest(node.attr, allowed.MATH)}".rstrip("."))
+            refuse(node, f"math.{node.attr} is not available.{allowed.suggest(node.attr, allowed.MATH)}")
         if module != "math" and node.attr not in allowed.NUMPY and node.attr != "linalg":
-            refuse(node, allowed.why_not_numpy(node.attr).rstrip("."))
+            refuse(node, allowed.why_not_numpy(node.attr))
 
     def _check_call(self, node: ast.Call) -> None:
         target = node.func
@@ -245,14 +258,21 @@ class _Screen:
             refuse(node, f"{owner.id} has no variable {key.value!r}.{hint} It has: {listed}")
 
     def _check_binop(self, node: ast.BinOp) -> None:
-        left, right = node.left, node.right
-        if isinstance(node.op, ast.Pow) and _number(right) is not None and abs(_number(right) or 0) > MAX_POWER:
+        self._check_operator(node, node.left, node.op, node.right)
+
+    def _check_augassign(self, node: ast.AugAssign) -> None:
+        self._check_operator(node, node.target, node.op, node.value)
+
+    def _check_operator(self, node: ast.AST, left: ast.expr, operator: ast.operator, right: ast.expr) -> None:
+        if isinstance(operator, ast.LShift | ast.RShift):
+            refuse(node, "shift operators are not allowed")
+        if isinstance(operator, ast.Pow) and abs(_number(right) or 0) > MAX_POWER:
             refuse(node, f"a power above {MAX_POWER} is not allowed")
-        if isinstance(node.op, ast.Pow) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
+        if isinstance(operator, ast.Pow) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
             refuse(node, "a power of a power is not allowed")
-        if isinstance(node.op, ast.Mod | ast.Mult) and (_is_text(left) or _is_text(right)):
+        if isinstance(operator, ast.Mod | ast.Mult) and (_is_text(left) or _is_text(right)):
             refuse(node, "text cannot be formatted or repeated")
-        if isinstance(node.op, ast.Mult):
+        if isinstance(operator, ast.Mult):
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, ast.List | ast.Tuple) and (_number(other) or 0) > MAX_LOOP:
                     refuse(node, f"a list repeated more than {MAX_LOOP} times is not allowed")
@@ -278,7 +298,8 @@ class _Screen:
 def refuse(node: ast.AST, reason: str) -> None:
     """Raise `ProgramRefused` with the line of `node`."""
     line = getattr(node, "lineno", None)
-    raise ProgramRefused(f"line {line}: {reason}." if line else f"{reason[0].upper()}{reason[1:]}.")
+    sentence = reason if reason.endswith((".", "?")) else f"{reason}."
+    raise ProgramRefused(f"line {line}: {sentence}" if line else f"{sentence[0].upper()}{sentence[1:]}")
 
 
 def _evaluated_children(node: ast.AST) -> Iterator[ast.AST]:

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
 
+from pydantic import ValidationError
+
+from envs.family import Card
+from experimenter.errors import ProgramRefused
+from experimenter.sandbox.allowed import suggest
 from prompts.specification import ACTION, Gate, RewardSpecification, RewardTerm
 
 _FORMULA = {
     "linear": "{u}",
-    "absolute": "np.abs({u})",
-    "square": "np.square({u})",
-    "gaussian": "np.exp(-0.5 * np.square({u}))",
-    "bounded": "np.tanh({u})",
+    "absolute": "np.abs({inner})",
+    "square": "np.square({inner})",
+    "gaussian": "np.exp(-0.5 * np.square({inner}))",
+    "bounded": "np.tanh({inner})",
     "indicator": "np.where({value} > {target}, 1.0, 0.0)",
     "progress": "({value} - {before}) / {scale}",
 }
@@ -24,6 +30,50 @@ _HELPER = '''def average(values):
 
 
 '''
+
+
+def parse_specification(source: str, card: Card) -> RewardSpecification:
+    """Read a specification and hold it against `card`.
+
+    Raises `ProgramRefused`: not valid JSON or out of bounds, an unknown variable (with the nearest match), or an index
+    that the variable does not have.
+    """
+    try:
+        specification = RewardSpecification.from_json(source)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the specification"
+        raise ProgramRefused(f"not a valid reward specification: {place}: {first['msg']}.") from None
+    check_against_card(specification, card)
+    return specification
+
+
+def check_against_card(specification: RewardSpecification, card: Card) -> None:
+    """Raise `ProgramRefused` when a term or gate names a variable or component that `card` does not have."""
+    sizes = {variable.name: variable.shape for variable in card.state}
+    sizes[ACTION] = (action_size(card),)
+    for number, term in enumerate(specification.terms, 1):
+        _check_variable(f"term {number}", term.variable, term.index, sizes)
+        if term.variable == ACTION and term.shape == "progress":
+            raise ProgramRefused(f"term {number}: progress needs a state variable, not the action.")
+        if term.gate is not None:
+            _check_variable(f"the gate of term {number}", term.gate.variable, term.gate.index, sizes)
+
+
+def action_size(card: Card) -> int:
+    """Number of action components k."""
+    return sum(prod(variable.shape) for variable in card.actions)
+
+
+def _check_variable(where: str, name: str, index: int | None, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if name not in shapes:
+        raise ProgramRefused(
+            f"{where}: no variable {name!r}.{suggest(name, shapes)} There are: {', '.join(sorted(shapes))}."
+        )
+    shape = shapes[name]
+    if index is not None and (len(shape) != 1 or index >= shape[0]):
+        right = f"0 to {shape[0] - 1}" if len(shape) == 1 else "null, it is not a vector"
+        raise ProgramRefused(f"{where}: {name!r} has no component {index}; the index can be {right}.")
 
 
 def term_names(specification: RewardSpecification) -> tuple[str, ...]:
@@ -36,11 +86,17 @@ def term_names(specification: RewardSpecification) -> tuple[str, ...]:
     return (*names, "alive") if specification.alive_bonus else tuple(names)
 
 
-def to_code(specification: RewardSpecification) -> str:
-    """Write the specification as a reward program that the screen accepts."""
+def to_code(specification: RewardSpecification, card: Card | None = None) -> str:
+    """Write the specification as a reward program that the screen accepts.
+
+    With `card` only vector variables are averaged, which reads better; without it every term is.
+    """
+    vectors = None if card is None else _vectors(card)
     names = term_names(specification)
     lines = ["    terms = {}"]
-    lines += [f"    terms[{name!r}] = {_term(term)}" for name, term in zip(names, specification.terms, strict=False)]
+    lines += [
+        f"    terms[{name!r}] = {_term(term, vectors)}" for name, term in zip(names, specification.terms, strict=False)
+    ]
     if specification.alive_bonus:
         lines.append(f"    terms['alive'] = np.full(len(action), {specification.alive_bonus!r})")
     body = [*lines, f"    reward = {_total(names)}", "    return reward, terms", ""]
@@ -48,23 +104,35 @@ def to_code(specification: RewardSpecification) -> str:
     return f"import numpy as np\n\n\n{helper}def compute_reward(state, action, next_state):\n" + "\n".join(body)
 
 
+def _vectors(card: Card) -> frozenset[str]:
+    return frozenset({ACTION, *(variable.name for variable in card.state if variable.shape)})
+
+
 def _total(names: Sequence[str]) -> str:
     return " + ".join(f"terms[{name!r}]" for name in names)
 
 
-def _term(term: RewardTerm) -> str:
+def _term(term: RewardTerm, vectors: frozenset[str] | None) -> str:
     value, before = _value(term.variable, term.index, "next_state"), _value(term.variable, term.index, "state")
     shifted = value if term.target == 0 else f"({value} - {term.target!r})"
     u = shifted if term.scale == 1 else f"({shifted} / {term.scale!r})"
-    shaped = _FORMULA[term.shape].format(u=u, value=value, before=before, target=repr(term.target), scale=repr(term.scale))
+    inner = u[1:-1] if u.startswith("(") else u
+    shaped = _FORMULA[term.shape].format(
+        u=u, inner=inner, value=value, before=before, target=repr(term.target), scale=repr(term.scale)
+    )
     sign = "" if term.direction == "reward" else "-"
-    text = f"{sign}{term.weight!r} * average({shaped})"
-    return text if term.gate is None else f"np.where({_gate(term.gate)}, {text}, 0.0)"
+    text = f"{sign}{term.weight!r} * {_average(shaped, term.variable, term.index, vectors)}"
+    return text if term.gate is None else f"np.where({_gate(term.gate, vectors)}, {text}, 0.0)"
 
 
-def _gate(gate: Gate) -> str:
+def _gate(gate: Gate, vectors: frozenset[str] | None) -> str:
     sign = ">" if gate.side == "above" else "<"
-    return f"average({_value(gate.variable, gate.index, 'next_state')}) {sign} {gate.threshold!r}"
+    value = _value(gate.variable, gate.index, "next_state")
+    return f"{_average(value, gate.variable, gate.index, vectors)} {sign} {gate.threshold!r}"
+
+
+def _average(text: str, variable: str, index: int | None, vectors: frozenset[str] | None) -> str:
+    return text if index is not None or (vectors is not None and variable not in vectors) else f"average({text})"
 
 
 def _value(variable: str, index: int | None, where: str) -> str:

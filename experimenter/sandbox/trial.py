@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,12 +29,11 @@ attempt("write outside its folder", lambda: open(doors["target"], "w").close())
 attempt("reach the network", lambda: socket.create_connection(("127.0.0.1", doors["port"]), 2))
 attempt("see another process", lambda: open("/proc/%d/environ" % doors["parent"], "rb").read())
 attempt("start a process", fork)
-if doors["variable"] in os.environ:
+if set(os.environ) & set(doors["variables"]):
     opened.append("read the parent's environment")
 sys.stdout.write(", ".join(opened))
 """
 """Prints the open doors, nothing when all are shut."""
-_VARIABLE = "EXPERIMENTER_TRIAL_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,26 +44,26 @@ class Doors:
     target: str
     port: int
     parent: int
-    variable: str
+    variables: list[str]
+    """Names of the parent's own environment variables."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
 
 @contextlib.contextmanager
-def open_doors() -> Iterator[Doors]:
-    """Set up a readable file, a writable folder, a listening port and a variable that a confined child must not reach."""
+def open_doors(given: Iterable[str]) -> Iterator[Doors]:
+    """Set up a readable file, a writable folder and a listening port that a confined child must not reach.
+
+    `given` are the environment variables that the child is given or sets itself.
+    """
     with tempfile.TemporaryDirectory(prefix="door-") as name, socket.create_server(("127.0.0.1", 0)) as server:
         secret = Path(name) / "secret.txt"
         secret.write_text("secret", encoding="utf-8")
-        os.environ[_VARIABLE] = "secret"
-        try:
-            yield Doors(
-                secret=str(secret),
-                target=str(Path(name) / "written.txt"),
-                port=int(server.getsockname()[1]),
-                parent=os.getpid(),
-                variable=_VARIABLE,
-            )
-        finally:
-            os.environ.pop(_VARIABLE, None)
+        yield Doors(
+            secret=str(secret),
+            target=str(Path(name) / "written.txt"),
+            port=int(server.getsockname()[1]),
+            parent=os.getpid(),
+            variables=sorted(set(os.environ) - set(given)),
+        )

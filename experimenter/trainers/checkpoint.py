@@ -40,7 +40,7 @@ def write_checkpoint(job_folder: Path, state: Mapping[str, Any], arrays: Mapping
     recover(job_folder)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
+    content = save({name: np.asarray(value, order="C") for name, value in arrays.items()})
     _write(part / ARRAYS_FILE, content)
     whole = {**state, "arrays_sha256": hashlib.sha256(content).hexdigest()}
     _write(part / STATE_FILE, json.dumps(whole, sort_keys=True, allow_nan=False).encode())

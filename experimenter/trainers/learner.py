@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from experimenter.trainers import gae, losses
+from experimenter.trainers.adam import FlatAdam
 from experimenter.trainers.base import NonFinite
 from experimenter.trainers.checkpoint import Checkpoint
 from experimenter.trainers.network import ActorCritic, NumpyActor, actor_layers
@@ -34,7 +35,7 @@ class Learner:
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
         self.network = ActorCritic(shape, hidden=settings.widths, log_std=settings.log_std, generator=generator)
         self.network.to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = FlatAdam(self.network)
         self.moments = Moments.zeros(shape.observation)
         self.reward_scale = RewardScale.zeros(settings.num_envs, settings.gamma)
 
@@ -98,8 +99,6 @@ class Learner:
 
     def _epochs(self, batch: tuple[Tensor, ...], learning_rate: float) -> dict[str, float]:
         settings, size = self.settings, len(batch[0])
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
         parts = max(1, round(size / settings.minibatch))
         edges = [size * i // parts for i in range(parts + 1)]
         sums, count = torch.zeros(4, device=self.device), 0
@@ -108,7 +107,7 @@ class Learner:
             shuffled = [tensor.index_select(0, order) for tensor in batch]
             kl = sums[3]
             for low, high in itertools.pairwise(edges):
-                terms = self._minibatch(*(tensor[low:high] for tensor in shuffled))
+                terms = self._minibatch(learning_rate, *(tensor[low:high] for tensor in shuffled))
                 sums += terms
                 kl = terms[3]
                 count += 1
@@ -119,7 +118,13 @@ class Learner:
         return {**dict(zip(names, means, strict=True)), "learning_rate": learning_rate, "epochs": count / parts}
 
     def _minibatch(
-        self, observation: Tensor, action: Tensor, old_log_prob: Tensor, advantage: Tensor, target: Tensor
+        self,
+        learning_rate: float,
+        observation: Tensor,
+        action: Tensor,
+        old_log_prob: Tensor,
+        advantage: Tensor,
+        target: Tensor,
     ) -> Tensor:
         """One gradient step; returns policy loss, value loss, entropy and approximate KL as one tensor [4]."""
         settings = self.settings
@@ -130,10 +135,9 @@ class Learner:
         actor_weight = 0.0 if self.critic_only else 1.0
         # L = L_clip - c_e H + c_v L_v
         loss = actor_weight * (policy_loss - settings.entropy * entropy) + settings.value_weight * value_loss
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_gradient_norm, foreach=True)
-        self.optimizer.step()
+        self.optimizer.step(learning_rate, settings.max_gradient_norm)
         kl = losses.approximate_kl(log_ratio.detach())
         return torch.stack([policy_loss.detach(), value_loss.detach(), entropy.detach(), kl])
 
@@ -166,14 +170,14 @@ class Learner:
     def save(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """State and arrays of a checkpoint."""
         scale = self.reward_scale
-        arrays: dict[str, NDArray[Any]] = {f"network.{k}": _numpy(v) for k, v in self.network.state_dict().items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            arrays |= {f"adam.{index}.{name}": _numpy(value) for name, value in entry.items()}
+        adam = self.optimizer
+        arrays = {"weights": _numpy(adam.flat), "adam_first": _numpy(adam.first), "adam_second": _numpy(adam.second)}
         arrays |= {"obs_mean": self.moments.mean, "obs_var": self.moments.var}
         arrays |= {"return_mean": scale.moments.mean, "return_var": scale.moments.var}
         state = {
             "step": self.step,
             "updates": self.updates,
+            "adam_steps": adam.steps,
             "critic_only": self.critic_only,
             "obs_count": self.moments.count,
             "return_count": scale.moments.count,
@@ -186,22 +190,16 @@ class Learner:
         state, arrays = checkpoint.state, checkpoint.arrays
         self.step, self.updates, self.critic_only = state["step"], state["updates"], state["critic_only"]
         self.rng.bit_generator.state = state["rng"]
-        weights = {name: torch.as_tensor(arrays[f"network.{name}"]) for name in self.network.state_dict()}
-        self.network.load_state_dict(weights)
-        self._load_optimizer(arrays)
+        adam = self.optimizer
+        adam.steps = state["adam_steps"]
+        for name, tensor in (("weights", adam.flat), ("adam_first", adam.first), ("adam_second", adam.second)):
+            if arrays[name].shape != tuple(tensor.shape):
+                raise ValueError(f"{name} has {arrays[name].shape} numbers, the network {tuple(tensor.shape)}")
+            tensor.copy_(torch.as_tensor(arrays[name]))
         self.moments = Moments(mean=arrays["obs_mean"], var=arrays["obs_var"], count=state["obs_count"])
         returns = Moments(mean=arrays["return_mean"], var=arrays["return_var"], count=state["return_count"])
         self.reward_scale.moments = returns
         self.reward_scale.restart()
-
-    def _load_optimizer(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        whole = self.optimizer.state_dict()
-        entries: dict[int, dict[str, Tensor]] = {}
-        for name, value in arrays.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".")
-                entries.setdefault(int(index), {})[key] = torch.as_tensor(value)
-        self.optimizer.load_state_dict({**whole, "state": entries})
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

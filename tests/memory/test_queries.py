@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlmodel import SQLModel
@@ -38,18 +39,23 @@ from memory.tables import (
 )
 
 
-def make_session(session_id: str, day: int = 1, **values: object) -> SessionRow:
+def make_session(session_id: str, day: int = 1, **values: Any) -> SessionRow:
     created = datetime(2026, 1, day, tzinfo=UTC)
     return SessionRow(**{"id": session_id, "goal_text": "walk", "created_at": created, **values})
 
 
-def make_skill(skill_id: str, name: str, version: int = 1, **values: object) -> SkillRow:
-    plain = {"description": f"does {name}", "family": "walker", "task_digest": "t", "admission_key": skill_id}
+def make_skill(skill_id: str, name: str, version: int = 1, **values: Any) -> SkillRow:
+    plain: dict[str, Any] = {
+        "description": f"does {name}",
+        "family": "walker",
+        "task_digest": "t",
+        "admission_key": skill_id,
+    }
     return SkillRow(**{"id": skill_id, "name": name, "version": version, **plain, **values})
 
 
-def make_call(key: str, role: str, **values: object) -> CallRow:
-    plain = {
+def make_call(key: str, role: str, **values: Any) -> CallRow:
+    plain: dict[str, Any] = {
         "session_id": "s1",
         "state": "ok",
         "cost_usd": 0.5,

@@ -1,0 +1,12 @@
+# ruff: noqa
+# mypy: ignore-errors
+# expect: refused
+# says: async is not allowed
+async def helper():
+    return 1
+
+
+def compute_reward(state, action, next_state):
+    x = 1
+    reward = next_state["velocity"]
+    return reward, {"speed": reward}

@@ -1,0 +1,12 @@
+# ruff: noqa
+# mypy: ignore-errors
+# expect: refused
+# says: '__code__'
+def helper():
+    return 1
+
+
+def compute_reward(state, action, next_state):
+    helper.__code__ = compute_reward.__code__
+    reward = next_state["velocity"]
+    return reward, {"speed": reward}

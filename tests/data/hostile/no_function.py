@@ -1,0 +1,5 @@
+# ruff: noqa
+# mypy: ignore-errors
+# expect: refused
+# says: must define compute_reward
+x = 1

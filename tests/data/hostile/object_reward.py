@@ -1,0 +1,8 @@
+# ruff: noqa
+# mypy: ignore-errors
+# expect: contained
+# says: must be an array
+def compute_reward(state, action, next_state):
+    x = 1
+    reward = np.array([{} for _ in range(len(action))], dtype="object")
+    return reward, {}
