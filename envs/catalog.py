@@ -23,6 +23,23 @@ def list_families() -> list[str]:
     return sorted({**_BUILT_IN, **_plugins()})
 
 
+def list_carded() -> list[str]:
+    """Name every family with a hand-written card that can be made here: what a goal in words is matched against."""
+    from envs.gym.family import HAND_CHECKED
+
+    names = [name for name in list_families() if name != "gym"] + [f"gym:{gym_id}" for gym_id in HAND_CHECKED]
+    return [name for name in names if _can_make(name)]
+
+
+def _can_make(name: str) -> bool:
+    """False where a family's package is missing; what to install is said when the family is asked for by name."""
+    try:
+        get_family(name)
+    except (ValueError, ImportError):
+        return False
+    return True
+
+
 def get_family(name: str) -> Family:
     """Build the family called `name`, such as `walker` or `gym:CartPole-v1`.
 
@@ -38,7 +55,10 @@ def get_family(name: str) -> Family:
             f"unknown environment family {name!r}. {hint}Known: {', '.join(known)} (gym as gym:<Gymnasium id>)."
         )
     module, _, function = targets[head].partition(":")
-    make: Callable[[str], Family] = getattr(import_module(module), function)
+    try:
+        make: Callable[[str], Family] = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"environment family {head!r} cannot be loaded from {targets[head]!r}: {error}") from error
     return make(name)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, NamedState, Parameter, StepBatch
+from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, Parameter, StepBatch, Variable
+from envs.probing import equal, extreme_actions, opened, roll, same_steps
 from envs.task import ParamValue, TaskSpec
 
 Check = Callable[[Family, TaskSpec], None]
@@ -41,7 +43,8 @@ def check_card(family: Family, task: TaskSpec) -> None:
     )
     names = [variable.name for variable in card.state]
     _require(len(set(names)) == len(names), f"state names repeat: {names}")
-    for entry in (*card.state, *card.actions, *card.params):
+    entries: tuple[Variable | Parameter, ...] = (*card.state, *card.actions, *card.params)
+    for entry in entries:
         _require(entry.name.isidentifier(), f"{entry.name!r} is not an identifier")
         _require(bool(entry.unit) and bool(entry.meaning), f"{entry.name} has no unit or no meaning")
         _require(entry.low < entry.high, f"{entry.name} has an empty range [{entry.low}, {entry.high}]")
@@ -104,44 +107,43 @@ def check_sampling(family: Family, task: TaskSpec) -> None:
 
 def check_spaces(family: Family, task: TaskSpec) -> None:
     """Observations fit their space; actions of both ends and beyond are taken, beyond as if clipped."""
-    with _open(family, task, 2) as env:
+    with opened(family, task, 2) as env:
         observation = env.reset(1)
         space = env.observation_space
         _require(isinstance(space, gymnasium.spaces.Box), f"observation space is {space}, not a Box")
         _require(observation.shape == (2, *(space.shape or ())), f"observations have shape {observation.shape}")
         _require(observation.dtype == np.float32, f"observations are {observation.dtype}, not float32")
         _require(isinstance(env.action_space, gymnasium.spaces.Box | gymnasium.spaces.Discrete), "unknown action space")
-        high, beyond = _extreme_actions(env)
+        high, beyond = extreme_actions(env)
         env.reset(1)
         inside = env.step(high)
         env.reset(1)
         outside = env.step(beyond)
-        _same(inside, outside, "an action beyond the range is not clipped")
+        _require(same_steps(inside, outside), "an action beyond the range is not clipped")
 
 
 def check_seeds(family: Family, task: TaskSpec) -> None:
     """The same seed gives the same worlds bit by bit, also in a used environment; other seeds and slots differ."""
-    with _open(family, task, 3) as env, _open(family, task, 3) as other:
-        first = list(_roll(env, seed=5, steps=_STEPS))
+    with opened(family, task, 3) as env, opened(family, task, 3) as other:
+        first = list(roll(env, seed=5, steps=_STEPS))
         for again, label in ((env, "after use"), (other, "in a new environment")):
-            for one, two in zip(first, _roll(again, seed=5, steps=_STEPS), strict=True):
-                _same(one, two, f"the same seed differs {label}")
+            for one, two in zip(first, roll(again, seed=5, steps=_STEPS), strict=True):
+                _require(same_steps(one, two), f"the same seed differs {label}")
         start, elsewhere = env.reset(5), env.reset(6)
         if not np.any(start != elsewhere) and not np.any(start[0] != start[1]):
-            rolled = zip(first, _roll(env, seed=6, steps=_STEPS), strict=True)
-            _require(
-                any(np.any(a.observation != b.observation) for a, b in rolled), "another seed gives the same worlds"
-            )
+            rolled = zip(first, roll(env, seed=6, steps=_STEPS), strict=True)
+            differs = any(np.any(a.observation != b.observation) for a, b in rolled)
+            _require(differs, "another seed gives the same worlds")
 
 
 def check_episodes(family: Family, task: TaskSpec) -> None:
     """Horizon, auto-reset, final observations and outcomes agree with what was stepped."""
     short = family.resolve_task(task.params, horizon=7, seed=task.seed)
-    with _open(family, short, 4) as env:
+    with opened(family, short, 4) as env:
         observation = env.reset(2)
         state = env.named_state()
         lengths, returns = np.zeros(4, int), np.zeros(4)
-        for step in _roll(env, seed=2, steps=_STEPS):
+        for step in roll(env, seed=2, steps=_STEPS):
             lengths += 1
             returns += step.reward
             done = step.terminated | step.truncated
@@ -150,7 +152,7 @@ def check_episodes(family: Family, task: TaskSpec) -> None:
             _require(bool(np.all((lengths < 7) | done)), "an episode is not cut at its horizon")
             running = ~done
             _require(
-                _equal(step.final_observation[running], step.observation[running]),
+                equal(step.final_observation[running], step.observation[running]),
                 "final_observation differs in a running world",
             )
             _require(
@@ -169,9 +171,9 @@ def check_episodes(family: Family, task: TaskSpec) -> None:
 def check_named_state(family: Family, task: TaskSpec) -> None:
     """Named state has the card's names, shapes and ranges, is finite, and is the caller's to keep."""
     variables = family.card().state
-    with _open(family, task, 3) as env:
+    with opened(family, task, 3) as env:
         env.reset(4)
-        for index, step in enumerate(_roll(env, seed=4, steps=4 * _STEPS, extreme=True)):
+        for index, step in enumerate(roll(env, seed=4, steps=4 * _STEPS, extreme=True)):
             states = (step.next_state, env.named_state()) if index % 10 == 0 else (step.next_state,)
             for state in states:
                 _require(
@@ -184,15 +186,15 @@ def check_named_state(family: Family, task: TaskSpec) -> None:
         for array in kept.values():
             array[...] = 123.0
         now = env.named_state()
-        _require(all(_equal(now[name], before[name]) for name in before), "writing to a named state changes the world")
+        _require(all(equal(now[name], before[name]) for name in before), "writing to a named state changes the world")
 
 
 def check_hidden_metric(family: Family, task: TaskSpec) -> None:
     """No state variable equals the fitness or the success flag at the end of every episode."""
     short = family.resolve_task(task.params, horizon=25, seed=task.seed)
     ends: dict[str, list[tuple[float, float]]] = {v.name: [] for v in family.card().state if v.shape == ()}
-    with _open(family, short, 8) as env:
-        for step in _roll(env, seed=8, steps=100):
+    with opened(family, short, 8) as env:
+        for step in roll(env, seed=8, steps=100):
             for outcome in step.outcomes:
                 for name, pairs in ends.items():
                     pairs.append((float(step.next_state[name][outcome.slot]), outcome.fitness))
@@ -217,7 +219,7 @@ def check_params(family: Family, task: TaskSpec) -> None:
 
     env = family.make_vec(short, 3, draw)
     finished: list[Mapping[str, ParamValue]] = []
-    for step in _roll(env, seed=9, steps=30):
+    for step in roll(env, seed=9, steps=30):
         finished += [dict(outcome.params) for outcome in step.outcomes]
     env.close()
     _require(
@@ -245,7 +247,7 @@ def check_single(family: Family, task: TaskSpec) -> None:
 
 def check_render(family: Family, task: TaskSpec) -> None:
     """A frame is RGB, not blank, and there is one for every slot."""
-    with _open(family, task, 2) as env:
+    with opened(family, task, 2) as env:
         env.reset(1)
         before = env.named_state()
         for slot in (0, 1):
@@ -256,7 +258,7 @@ def check_render(family: Family, task: TaskSpec) -> None:
             )
             _require(len(np.unique(frame)) > 1, "the frame is blank")
         after = env.named_state()
-        _require(all(_equal(before[name], after[name]) for name in before), "drawing changes the world")
+        _require(all(equal(before[name], after[name]) for name in before), "drawing changes the world")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -274,51 +276,6 @@ CHECKS: tuple[Check, ...] = (
     check_single,
     check_render,
 )
-
-
-class _open:
-    """Context: a batch that is closed at the end, twice, since closing twice must be harmless."""
-
-    def __init__(self, family: Family, task: TaskSpec, n: int) -> None:
-        self.env = family.make_vec(task, n)
-
-    def __enter__(self) -> BatchEnv:
-        return self.env
-
-    def __exit__(self, *exc: object) -> None:
-        self.env.close()
-        self.env.close()
-
-
-def _roll(env: BatchEnv, *, seed: int, steps: int, extreme: bool = False) -> Iterator[StepBatch]:
-    """Reset and step with random actions; `extreme` holds bang-bang actions for ten steps at a time."""
-    rng = np.random.default_rng(seed)
-    env.reset(seed)
-    actions = _random_actions(env, rng)
-    for index in range(steps):
-        if not extreme or index % 10 == 0:
-            actions = _random_actions(env, rng, ends_only=extreme)
-        yield env.step(actions)
-
-
-def _random_actions(env: BatchEnv, rng: np.random.Generator, *, ends_only: bool = False) -> NDArray[np.generic]:
-    space = env.action_space
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return rng.integers(int(space.n), size=env.num_envs)
-    assert isinstance(space, gymnasium.spaces.Box)
-    low, high = np.maximum(space.low, -10.0), np.minimum(space.high, 10.0)
-    drawn = rng.uniform(low, high, (env.num_envs, *space.shape))
-    return np.where(drawn > (low + high) / 2, high, low).astype(np.float32) if ends_only else drawn.astype(np.float32)
-
-
-def _extreme_actions(env: BatchEnv) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    space = env.action_space
-    if isinstance(space, gymnasium.spaces.Discrete):
-        last = int(space.n) - 1
-        return np.full(env.num_envs, last), np.full(env.num_envs, last + 5)
-    assert isinstance(space, gymnasium.spaces.Box)
-    high = np.broadcast_to(np.minimum(space.high, 10.0), (env.num_envs, *space.shape)).astype(np.float32)
-    return high, np.where(np.isfinite(space.high), high + 5.0, high).astype(np.float32)
 
 
 def _refused(family: Family, params: dict[str, ParamValue], named: str, *, horizon: int | None = None) -> None:
@@ -351,11 +308,11 @@ def _check_reset_in_place(env: BatchEnv, step: StepBatch, done: NDArray[np.bool_
     now = env.named_state()
     for name, array in step.next_state.items():
         _require(
-            _equal(array[~done], now[name][~done]), f"{name} of a running world changes between step and named_state"
+            equal(array[~done], now[name][~done]), f"{name} of a running world changes between step and named_state"
         )
     if done.any():
-        moved = any(not _equal(array[done], now[name][done]) for name, array in step.next_state.items())
-        seen = not _equal(step.observation[done], step.final_observation[done])
+        moved = any(not equal(array[done], now[name][done]) for name, array in step.next_state.items())
+        seen = not equal(step.observation[done], step.final_observation[done])
         _require(moved or seen, "a finished world was not restarted")
 
 
@@ -369,28 +326,28 @@ def _check_variable(array: FloatArray, shape: tuple[int, ...], name: str, low: f
 
 
 def _matters(family: Family, task: TaskSpec, p: Parameter) -> bool:
-    """Whether the two ends of a parameter differ, the others at the task's values or, failing that, at their upper ends."""
-    ends: list[ParamValue] = [int(end) if p.integer else float(end) for end in (p.low, p.high)]
-    upper: dict[str, ParamValue] = {q.name: int(q.high) if q.integer else float(q.high) for q in family.card().params}
-    for others in (dict(task.params), upper):
-        low, high = ({**others, p.name: end} for end in ends)
-        if _trace(family, task, low) != _trace(family, task, high):
-            return True
-    return False
+    """Whether the two ends of a parameter differ at the task's values or, failing that, with one other one at its upper end."""
+    ends = [_end(p, p.low), _end(p, p.high)]
+    others = [dict(task.params), *({**task.params, q.name: _end(q, q.high)} for q in family.card().params if q != p)]
+    return any(len({_trace(family, task, {**rest, p.name: end}) for end in ends}) == 2 for rest in others)
+
+
+def _end(p: Parameter, value: float) -> ParamValue:
+    return int(value) if p.integer else float(value)
 
 
 def _trace(family: Family, task: TaskSpec, params: Mapping[str, ParamValue]) -> tuple[object, ...]:
     """Everything that a parameter can change: named state, rewards and outcomes of a short run, and the picture."""
     short = family.resolve_task(params, horizon=40, seed=task.seed)
-    with _open(family, short, 2) as env:
+    with opened(family, short, 2) as env:
         env.reset(13)
         frame = env.render(0).tobytes()
-        steps = list(_roll(env, seed=13, steps=80))
+        steps = list(roll(env, seed=13, steps=80))
     told = [(o.fitness, o.success, tuple(sorted(o.extras.items()))) for step in steps for o in step.outcomes]
     return (frame, *told, *(array.tobytes() for step in steps for array in (*step.next_state.values(), step.reward)))
 
 
-def _roll_single(env: gymnasium.Env[object, object], task: TaskSpec) -> list[object]:
+def _roll_single(env: gymnasium.Env[Any, Any], task: TaskSpec) -> list[object]:
     """One episode of random actions; checks types on the way and the outcome at the end."""
     observation, info = env.reset(seed=11)
     env.action_space.seed(11)
@@ -408,20 +365,6 @@ def _roll_single(env: gymnasium.Env[object, object], task: TaskSpec) -> list[obj
             _check_outcome(outcome, length, total, task)
             return [*told, outcome]
     raise AssertionError("a single world passed its horizon without an end")
-
-
-def _same(one: StepBatch, two: StepBatch, message: str) -> None:
-    arrays = ("observation", "reward", "terminated", "truncated", "final_observation")
-    _require(all(_equal(getattr(one, name), getattr(two, name)) for name in arrays), message)
-    _require(_equal_states(one.next_state, two.next_state) and one.outcomes == two.outcomes, message)
-
-
-def _equal_states(one: NamedState, two: NamedState) -> bool:
-    return list(one) == list(two) and all(_equal(one[name], two[name]) for name in one)
-
-
-def _equal(one: NDArray[np.generic], two: NDArray[np.generic]) -> bool:
-    return bool(np.array_equal(one, two))
 
 
 def _require(condition: bool, message: str) -> None:

@@ -87,9 +87,8 @@ class GymBatch:
 
     def _prepare(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Check shape and finiteness, clip to the action space: [n] int64 or [n, k] float32."""
-        space = self._simulator.action_space
-        discrete = isinstance(space, gymnasium.spaces.Discrete)
-        wanted = (self.num_envs,) if discrete else (self.num_envs, *space.shape)
+        space = self.action_space
+        wanted = (self.num_envs, *(space.shape or ()))
         array = np.asarray(actions)
         if array.shape != wanted:
             raise ValueError(f"{self._task.family}: actions have shape {array.shape}; give {wanted}.")
@@ -97,6 +96,7 @@ class GymBatch:
             raise ValueError(f"{self._task.family}: actions are not finite; the policy has diverged.")
         if isinstance(space, gymnasium.spaces.Discrete):
             return np.minimum(np.maximum(array.astype(np.int64), 0), int(space.n) - 1)
+        assert isinstance(space, gymnasium.spaces.Box)
         return np.minimum(np.maximum(array.astype(np.float32), space.low), space.high)
 
     def _finish(self, slot: int, terminated: BoolArray, truth: NamedState) -> EpisodeOutcome:

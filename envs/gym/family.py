@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -72,7 +73,7 @@ class GymFamily:
         filled = resolve_params(self.name, self.params_model, params or {})
         return TaskSpec(family=self.name, params=filled, horizon=steps, seed=seed)
 
-    def make(self, task: TaskSpec) -> gymnasium.Env[object, object]:
+    def make(self, task: TaskSpec) -> gymnasium.Env[Any, Any]:
         """One world with the native reward; `info["outcome"]` at the end of an episode."""
         return SingleWorld(self.make_vec(task, 1))
 

@@ -27,12 +27,13 @@ class MujocoWorld(World):
         super().__init__(env)
         self.model, self.data = self.core.model, self.core.data
         self._stock_friction = self.model.geom_friction.copy()
+        self._stock_drift = float(self.model.opt.gravity[0])
 
     def apply(self, params: Mapping[str, ParamValue]) -> None:
         if "gravity" in params:
             slope = radians(float(params.get("slope", 0.0)))
             pull = float(params["gravity"])
-            self.model.opt.gravity[0] = -pull * sin(slope)
+            self.model.opt.gravity[0] = self._stock_drift - pull * sin(slope)
             self.model.opt.gravity[2] = -pull * cos(slope)
         if "friction" in params:
             self.model.geom_friction[:] = self._stock_friction * float(params["friction"])

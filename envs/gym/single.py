@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -14,13 +14,12 @@ from envs.family import BatchEnv
 class SingleWorld(gymnasium.Env[NDArray[Any], Any]):
     """Step world 0 of a batch of one. Its observations, rewards and endings are the batch's own."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 30}
-    render_mode = "rgb_array"
-
     def __init__(self, batch: BatchEnv) -> None:
         if batch.num_envs != 1:
             raise ValueError(f"SingleWorld takes a batch of 1 world, this one has {batch.num_envs}.")
         self.batch = batch
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
+        self.render_mode = "rgb_array"
         self.observation_space = batch.observation_space
         self.action_space = batch.action_space
         self._fresh: NDArray[Any] | None = None
@@ -49,7 +48,7 @@ class SingleWorld(gymnasium.Env[NDArray[Any], Any]):
         ended = bool(batch.terminated[0]), bool(batch.truncated[0])
         return batch.final_observation[0], float(batch.reward[0]), *ended, info
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]  # the base allows text and lists of frames too
+    def render(self) -> NDArray[np.uint8]:
         """RGB frame [height, width, 3]."""
         return self.batch.render(0)
 

@@ -45,8 +45,8 @@ class Part:
         """Take this part out of rows [n, d]: [n] for a discrete value, [n, *shape] for a box."""
         columns = rows[:, self.start : self.start + self.size]
         if isinstance(self.space, spaces.Discrete):
-            return columns.argmax(axis=1).astype(np.float64)
-        return columns.reshape(len(rows), *self.space.shape).astype(np.float64)
+            return np.asarray(columns.argmax(axis=1), np.float64)
+        return np.asarray(columns.reshape(len(rows), *self.space.shape), np.float64)
 
 
 class ObservationCodec:
@@ -123,7 +123,7 @@ class ActionCodec:
                 f"{family}: actions of kind {type(space).__name__} are not supported; only Box and Discrete are."
             )
 
-    def decode(self, actions: NDArray[Any]) -> Sequence[Any]:
+    def decode(self, actions: NDArray[Any]) -> Sequence[Any] | NDArray[Any]:
         """Turn [n] int64 or [n, k] float32 into one raw action a world."""
         if isinstance(self._raw, spaces.Discrete):
             first = int(self._raw.start)

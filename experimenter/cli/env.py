@@ -18,11 +18,9 @@ def list_(json: Annotated[bool, json_option()] = False) -> None:
 
     Example:  experimenter env list
     """
-    from envs.catalog import get_family, list_families
-    from envs.gym.family import curated_ids
+    from envs.catalog import get_family, list_carded
 
-    names = [name for name in list_families() if name != "gym"] + [f"gym:{name}" for name in curated_ids()]
-    cards = [get_family(name).card() for name in names]
+    cards = [get_family(name).card() for name in list_carded()]
     if json:
         print_json(
             {

@@ -24,14 +24,14 @@ _EXIT = {"done": 0, "drained": EXIT_DRAINED, "stopped": EXIT_DRAINED}
 
 def launch_new(goal: str, config: SessionConfig, home: Path | None, *, as_json: bool) -> int:
     """Start a session for `goal` and run it; returns the exit code."""
-    from experimenter.graph.build import GRAPH_VERSION
-    from experimenter.journal import start_session
-    from experimenter.services import open_memory
-
     text = " ".join(goal.split())
     if not text:
         raise UsageError('the goal is empty: say what to learn, for example experimenter run "balance the pole".')
     check_task(config)
+    from experimenter.graph.build import GRAPH_VERSION
+    from experimenter.journal import start_session
+    from experimenter.services import open_memory
+
     folder = resolve_home(home)
     store = open_memory(folder)
     try:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import typer

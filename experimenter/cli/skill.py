@@ -138,7 +138,7 @@ def play(
     from envs.task import TaskSpec
     from experimenter.cli.opened import open_library
     from experimenter.evaluation.rollout import evaluate, record_rollout
-    from experimenter.evaluation.video import save_animation
+    from experimenter.evaluation.video import write_animation
 
     with open_library(home) as library:
         found = library.get(skill)
@@ -147,7 +147,7 @@ def play(
     family = get_family(task.family)
     done = evaluate(family, task, policy, range(seed, seed + episodes))
     if out is not None:
-        save_animation(out, record_rollout(family, task, policy, seed).frames)
+        write_animation(out, record_rollout(family, task, policy, seed).frames)
     if json:
         print_json({"skill": found.id, "film": str(out) if out else None, **done.model_dump(mode="json")})
         return

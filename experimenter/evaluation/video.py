@@ -86,6 +86,6 @@ def _encode(images: Sequence[Image.Image], kind: str, duration_ms: float) -> byt
         append_images=list(images[1:]),
         duration=max(20, round(duration_ms)),
         loop=0,
-        **options,  # type: ignore[arg-type]  # each format has its own options
+        **options,
     )
     return buffer.getvalue()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite
 
+from experimenter.errors import ProgramRefused, SandboxError
 from experimenter.records import Failure
 
 _MESSAGE = 2_000
@@ -41,7 +42,7 @@ def boundary(stage: str) -> Iterator[None]:
 def describe(stage: str, error: BaseException) -> Failure:
     """Describe an exception as a failure; an error that knows its own `stage` or `kind` (a string attribute) is believed."""
     kind = getattr(error, "kind", None) or _kind(error)
-    stage = getattr(error, "stage", None) or stage
+    stage = getattr(error, "stage", None) or ("sandbox" if type(error) is SandboxError else stage)
     text = "".join(traceback.format_exception(error))
     return Failure(
         stage=str(stage), kind=str(kind), message=_message(error)[:_MESSAGE], traceback=clip(text, _TRACEBACK)
@@ -76,6 +77,8 @@ def all_finite(values: object) -> bool:
 def _kind(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "memory"
+    if isinstance(error, ProgramRefused):
+        return "screen"
     if isinstance(error, OSError) and error.errno in (*_DISK, errno.EACCES, errno.EPERM):
         return "disk"
     if isinstance(error, FloatingPointError) or type(error).__name__ == "NonFinite":

@@ -156,9 +156,8 @@ class _Writer:
             )
         if low < 0:
             least = max(-high, 0.0)
-            magnitude = _magnitude(
-                least, -low, fraction, least > 0 and "exclusiveMaximum" in schema, "exclusiveMinimum" in schema
-            )
+            above = least == 0 or "exclusiveMaximum" in schema  # "-0" is nobody's number
+            magnitude = _magnitude(least, -low, fraction, above, "exclusiveMinimum" in schema)
             options.append(f'"-" {magnitude}')
         return _either(options)
 
@@ -172,7 +171,8 @@ def _magnitude(low: float, high: float, fraction: str, above_low: bool, below_hi
     """Numbers from `low` >= 0 to `high`, without the ends that are excluded."""
     first, last = math.floor(low), math.floor(high)
     if last - first > _INTEGER_SPAN:
-        return f'("0" | [1-9] [0-9]{{0,{_digits(high) - 1}}}) {fraction}?'
+        zero = f'"0." [0-9]{{0,{_DECIMALS - 1}}} [1-9]' if above_low and low == 0 else f'"0" {fraction}?'
+        return f"({zero} | [1-9] [0-9]{{0,{_digits(high) - 1}}} {fraction}?)"
     options = [f"{_quote(str(whole))} {fraction}?" for whole in range(first, last)]
     if above_low and options and first == low:
         options[0] = f'"{first}." [0-9]{{0,{_DECIMALS - 1}}} [1-9]'

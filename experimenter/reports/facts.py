@@ -17,6 +17,7 @@ from experimenter.records import JobResult, RewardKind, RewardProgram
 from experimenter.rewards.specification import to_code
 from memory import queries
 from memory.tables import CallRow, EventRow, JobRow, RewardRow, SessionRow, SkillRow, TaskRow, VerdictRow
+from prompts.specification import RewardSpecification
 
 _SHOWN_CALLS = 200
 _LONG_TEXT = 12_000
@@ -136,7 +137,7 @@ def readable_source(program: RewardProgram) -> str:
     if program.kind is RewardKind.FITNESS:
         return "# the episode's fitness, paid at its end"
     if program.kind is RewardKind.SPECIFICATION:
-        return to_code(program)
+        return to_code(RewardSpecification.model_validate_json(program.source))
     return program.source[:_LONG_TEXT]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from envs.catalog import get_family
 from envs.task import TaskSpec
 from experimenter.evaluation.rollout import record_rollout
 from experimenter.evaluation.seeds import admission_seeds
-from experimenter.evaluation.video import encode_animation
+from experimenter.evaluation.video import write_animation
 from experimenter.records import CurvePoint, JobResult
 from skills.artifact import load_policy
 
@@ -66,7 +67,10 @@ def film(home: Path, task: TaskSpec, policy_folder: Path, *, max_bytes: int = 1_
     if not policy_folder.is_dir():
         return None
     rollout = record_rollout(get_family(task.family), task, load_policy(policy_folder), admission_seeds(1)[0], every=3)
-    content = encode_animation(rollout.frames, max_bytes=max_bytes)
+    with tempfile.TemporaryDirectory() as folder:
+        content = write_animation(
+            Path(folder) / "film.webp", rollout.frames, frames_per_s=17.0, max_bytes=max_bytes
+        ).read_bytes()
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 

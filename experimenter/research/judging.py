@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
+from statistics import fmean
 
 from envs.catalog import get_family
 from envs.task import TaskSpec, canonical_digest
@@ -23,7 +25,7 @@ from experimenter.records import (
 from experimenter.research.agenda import card_of
 from experimenter.research.racing import best_jobs, job_results
 from experimenter.research.views import candidate_reports, curve_picture, rollout_frames
-from experimenter.rewards.audit import audit_curves
+from experimenter.rewards.audit import audit_curve
 from experimenter.roles.common import words_of
 from experimenter.roles.judge import combine, judge
 from experimenter.roles.reflector import reflect
@@ -74,11 +76,20 @@ def _floor(services: Services, task_digest: str, rule: SuccessRule, generation: 
         [result.curve for result in good],
         [evaluation] if best and (evaluation := results[best].evaluation) else [],
         rule,
-        audit=audit_curves([result.curve for result in good]),
+        audit=audit_numbers(good),
         reward_is_fitness=winner is not None and winner.kind is RewardKind.FITNESS,
         can_revise=generation + 1 < services.config.generations and services.config.candidates > 0,
     )
     return floor.evolve(winner=winner.digest if winner else None, best_job=best), good
+
+
+def audit_numbers(results: Sequence[JobResult]) -> dict[str, float]:
+    """What the reward audit says of the winner's curves: share of suspicious seeds, mean correlation, largest term share."""
+    audits = [audit_curve(result.curve) for result in results]
+    numbers = {"hacking": fmean(bool(audit.suspicions) for audit in audits)} if audits else {}
+    if shares := [audit.dominant_share for audit in audits if audit.dominant_share is not None]:
+        numbers["dominant_share"] = max(shares)
+    return numbers
 
 
 def certify_task(services: Services, task_digest: str, generation: int) -> str | None:

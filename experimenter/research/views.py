@@ -31,17 +31,20 @@ def rollout_frames(home: Path, task: TaskSpec, job_digest: str | None) -> tuple[
         return ()
     from experimenter.evaluation.rollout import record_rollout
     from experimenter.evaluation.seeds import race_seeds
-    from experimenter.evaluation.video import encode_png
     from skills.artifact import load_policy
 
     policy = load_policy(home / "jobs" / job_digest / "policy")
     frames = record_rollout(get_family(task.family), task, policy, race_seeds(1)[0], every=4).frames
-    chosen = (
-        [frames[round(i * (len(frames) - 1) / (_FRAMES - 1))] for i in range(_FRAMES)]
-        if len(frames) > _FRAMES
-        else frames
-    )
-    return tuple(encode_png(frame) for frame in chosen)
+    return tuple(encode_png(frames[i]) for i in spaced(len(frames), _FRAMES))
+
+
+def encode_png(frame: Frame) -> bytes:
+    """One RGB frame as a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "PNG")
+    return file.getvalue()
 
 
 def candidate_reports(rewards: Sequence[RewardRow], jobs: Sequence[JobRow]) -> list[CandidateReport]:

@@ -15,7 +15,16 @@ from experimenter.llm.gateway import Gateway
 from experimenter.records import Goal, SkillBrief, Subgoal
 from experimenter.roles import ability
 from experimenter.roles.ability import Params
-from experimenter.roles.common import ask_messages, default_params, is_small, log, need, take_params, with_fallback, words_of
+from experimenter.roles.common import (
+    ask_messages,
+    default_params,
+    is_small,
+    log,
+    need,
+    take_params,
+    with_fallback,
+    words_of,
+)
 from prompts.answers import choice_answer, decomposer_answer
 
 MAX_SUBGOALS = 4

@@ -115,8 +115,11 @@ def landlock_abi() -> int:
     return max(version, 0)
 
 
-def restrict_files(readable: Iterable[str], writable: Iterable[str], devices: Iterable[str] = ()) -> None:
-    """Leave only `readable` (read, execute), `writable` (everything) and `devices` (read, write) of the file system.
+def restrict_files(
+    readable: Iterable[str], writable: Iterable[str], devices: Iterable[str] = (), listable: Iterable[str] = ()
+) -> None:
+    """Leave only these of the file system: `readable` (read, execute), `writable` (everything), `devices` (read, write) and
+    `listable` (names of files only).
 
     Also refuses TCP (ABI 4) and signals or abstract sockets to the outside (ABI 6). Missing paths are passed over.
     Raises `OSError` where the kernel has no Landlock.
@@ -136,6 +139,7 @@ def restrict_files(readable: Iterable[str], writable: Iterable[str], devices: It
             (readable, _FS_EXECUTE | _FS_READ | _FS_READ_DIR),
             (writable, known & ~_FS_IOCTL_DEV),
             (devices, _FS_READ | _FS_WRITE),
+            (listable, _FS_READ_DIR),
         ):
             for path in paths:
                 _allow_path(ruleset, path, access & known)

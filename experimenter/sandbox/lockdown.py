@@ -31,8 +31,8 @@ class Plan:
     """Child processes that the command may start; 0 refuses fork altogether."""
     own_namespace: bool
     """True inside bubblewrap, where the task limit counts this child's tasks only."""
-    files: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] | None = None
-    """Readable, writable and device paths for Landlock; None where bubblewrap has already made the view."""
+    files: tuple[tuple[str, ...], ...] | None = None
+    """Readable, writable, device and listable paths for Landlock; None where bubblewrap has already made the view."""
     folder: str
     parent: int | None = None
     """Process id that must stay alive; None where bubblewrap watches it."""

@@ -46,6 +46,8 @@ _IN_WORDS: dict[type[ast.AST], str] = {
     ast.Match: "match is not allowed; use if or np.where",
 }
 _IMPORTS = "only `import numpy as np` and `import math` are available, both are already there"
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""Unicode categories: control, format, surrogate, private use, line and paragraph separators."""
 _FORMAT = re.compile(r"[+0-9]{0,4}(\.\d{1,2})?[a-z%]?")
 
 
@@ -74,9 +76,9 @@ def _check_text(source: str) -> None:
         raise ProgramRefused("the program is empty; define compute_reward(state, action, next_state).")
     if len(source) > MAX_SOURCE:
         raise ProgramRefused(f"the program has {len(source)} characters; at most {MAX_SOURCE} are allowed.")
-    for number, line in enumerate(source.splitlines(), 1):
+    for number, line in enumerate(source.split("\n"), 1):
         for letter in line:
-            if letter not in "\t" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co"):
+            if letter not in "\t\r" and unicodedata.category(letter) in _INVISIBLE:
                 raise ProgramRefused(
                     f"line {number}: control or invisible character U+{ord(letter):04X} is not allowed."
                 )
@@ -200,7 +202,7 @@ class _Screen:
             refuse(node, f"the name {name!r} is used for a function and for a value; choose another")
 
     def _note_module(self, node: ast.Attribute) -> None:
-        if isinstance(node.value, ast.Name) and node.value.id in allowed.MODULES:
+        if (isinstance(node.value, ast.Name) and node.value.id in allowed.MODULES) or _is_linalg(node.value):
             self.module_uses.add(id(node.value))
 
     def _check_attribute(self, node: ast.Attribute) -> None:
@@ -221,7 +223,10 @@ class _Screen:
     def _check_module_attribute(self, node: ast.Attribute, module: str) -> None:
         if module == "math" and node.attr not in allowed.MATH:
             refuse(node, f"math.{node.attr} is not available.{allowed.suggest(node.attr, allowed.MATH)}")
-        if module != "math" and node.attr not in allowed.NUMPY and node.attr != "linalg":
+        if node.attr == "linalg" and module != "math":
+            if id(node) not in self.module_uses:
+                refuse(node, "np.linalg can only be used as np.linalg.norm")
+        elif module != "math" and node.attr not in allowed.NUMPY:
             refuse(node, allowed.why_not_numpy(node.attr))
 
     def _check_call(self, node: ast.Call) -> None:

@@ -86,6 +86,10 @@ def _bind(path: str) -> list[str]:
     return ["--ro-bind", path, path]
 
 
-def landlock_paths(paths: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The same view as (readable, writable, devices) for `kernel.restrict_files`."""
-    return ((*paths, *_PROCESS_FILES), (str(folder),), _DEVICES)
+def landlock_paths(paths: Sequence[str], folder: Path) -> tuple[tuple[str, ...], ...]:
+    """The same view as (readable, writable, devices, listable) for `kernel.restrict_files`.
+
+    Python lists the folder around a package to find it, so those folders may be listed, not read.
+    """
+    around = sorted({str(Path(package).parent) for package in _package_paths()})
+    return ((*paths, *_PROCESS_FILES), (str(folder),), _DEVICES, tuple(around))

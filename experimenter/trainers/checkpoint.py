@@ -45,6 +45,7 @@ def write_checkpoint(job_folder: Path, state: Mapping[str, Any], arrays: Mapping
     whole = {**state, "arrays_sha256": hashlib.sha256(content).hexdigest()}
     _write(part / STATE_FILE, json.dumps(whole, sort_keys=True, allow_nan=False).encode())
     if final.exists():
+        shutil.rmtree(old, ignore_errors=True)  # left by a kill after the new one stood: `final` is whole
         final.rename(old)
     part.rename(final)
     shutil.rmtree(old, ignore_errors=True)

@@ -132,12 +132,12 @@ def test_a_failing_commit_leaves_no_row_and_the_next_try_works(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import skills.library
+    from skills.shelf import place as real_place
 
     def place_then_die(part: Path, target: Path) -> None:
         real_place(part, target)
         raise KeyboardInterrupt
 
-    real_place = skills.library.place
     monkeypatch.setattr(skills.library, "place", place_then_die)
     with pytest.raises(KeyboardInterrupt):
         library.admit(make_request(tmp_path))
@@ -200,7 +200,7 @@ def test_probes_stretch_the_region(library: Library, tmp_path: Path) -> None:
 
 def fill(library: Library, tmp_path: Path) -> None:
     for name, description, height, wins, family in [
-        ("walk-flat", "walk forward on flat ground without falling", 0.0, 20, "walker"),
+        ("walk-flat", "walk forward over ground", 0.0, 20, "walker"),
         ("walk-stumps", "walk forward over stumps", 0.4, 17, "walker"),
         ("pole", "balance the pole on the cart", 0.0, 20, "gym:CartPole-v1"),
     ]:
@@ -227,17 +227,16 @@ def test_skills_are_found_by_meaning_and_by_ability(library: Library, tmp_path: 
     assert names(library, "walk forward")[0] == "walk-flat"  # alike in words: the abler one first
     assert names(library, "walk forward", able_for={"stump_height": 0.4})[0] == "walk-stumps"
     assert set(names(library, "walk forward", family="walker")) == {"walk-flat", "walk-stumps"}
-    assert (
-        names(library, "walk forward over stumps", min_success=0.8)
-        == ["walk-flat", "pole"][: len(names(library, "walk forward over stumps", min_success=0.8))]
-    )
+    assert names(library, "walk forward over stumps", min_success=0.8)[0] == "walk-flat"
+    assert "walk-stumps" not in names(library, "walk forward over stumps", min_success=0.8)
     assert len(library.find("walk forward", limit=1)) == 1
 
 
 def test_a_match_explains_its_score(library: Library, tmp_path: Path) -> None:
     fill(library, tmp_path)
     inside = library.find("walk forward over stumps", able_for={"stump_height": 0.4}, limit=1)[0]
-    assert (inside.skill.name, inside.covered, inside.meaning) == ("walk-stumps", True, pytest.approx(1.0, abs=1e-6))
+    assert (inside.skill.name, inside.covered) == ("walk-stumps", True)
+    assert inside.meaning == pytest.approx(1.0, abs=1e-6)
     assert inside.ability == pytest.approx(0.6396, abs=1e-4)  # Wilson's low end of 17 in 20
     assert inside.score == pytest.approx((inside.meaning * inside.ability) ** 0.5)
     outside = library.find("walk forward over stumps", able_for={"stump_height": 0.5}, limit=1)[0]

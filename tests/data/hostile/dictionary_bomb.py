@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: contained
-# says: 
+# says: memory|CPU
 def compute_reward(state, action, next_state):
     d = {}
     for a in range(1000):

@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: refused
-# says: '__code__'
+# says: cannot be assigned
 def helper():
     return 1
 

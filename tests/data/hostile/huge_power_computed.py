@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: contained
-# says: 
+# says: CPU|memory
 def compute_reward(state, action, next_state):
     n = 10**9
     x = 7**n

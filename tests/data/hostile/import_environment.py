@@ -4,6 +4,7 @@
 # says: import of 'torch'
 import torch
 
+
 def compute_reward(state, action, next_state):
     x = torch.hub
     reward = next_state["velocity"]

@@ -4,6 +4,7 @@
 # says: import from 'numpy'
 from numpy import load
 
+
 def compute_reward(state, action, next_state):
     load("/etc/passwd", allow_pickle=True)
     reward = next_state["velocity"]

@@ -4,6 +4,7 @@
 # says: import from 'os'
 from os import environ
 
+
 def compute_reward(state, action, next_state):
     keys = list(environ.items())
     reward = next_state["velocity"]

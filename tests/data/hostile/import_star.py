@@ -4,6 +4,7 @@
 # says: import from 'builtins'
 from builtins import *
 
+
 def compute_reward(state, action, next_state):
     open("/etc/passwd")
     reward = next_state["velocity"]

@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: contained
-# says: 
+# says: memory|CPU
 def compute_reward(state, action, next_state):
     items = [0]
     for item in items:

@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: contained
-# says: 
+# says: TypeError
 def compute_reward(state, action, next_state):
     x = np.array([state, action], dtype="object")
     y = np.exp(x)

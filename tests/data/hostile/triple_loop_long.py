@@ -1,7 +1,7 @@
 # ruff: noqa
 # mypy: ignore-errors
 # expect: contained
-# says: endless
+# says: endless|very long
 def compute_reward(state, action, next_state):
     x = 0
     for a in range(1000):

@@ -3,7 +3,7 @@
 # expect: refused
 # says: cannot be called
 def compute_reward(state, action, next_state):
-    f = (lambda x: x)
+    f = lambda x: x
     g = [f]
     h = g[0]
     y = h(h)

@@ -49,12 +49,12 @@ def compare(seed: int, steps: int, hold: int) -> tuple[float, float, int]:
     return worst, worst_reward, falls
 
 
-@pytest.mark.parametrize(("seed", "hold", "steps"), [(0, 7, 10_000), (2, 15, 10_000), (1, 1, 3_000)])
+@pytest.mark.parametrize(("seed", "hold", "steps"), [(0, 7, 10_000), (2, 15, 5_000), (1, 1, 2_000)])
 def test_random_steps_equal_gymnasium(seed: int, hold: int, steps: int) -> None:
     worst, worst_reward, falls = compare(seed, steps, hold)
     assert worst <= TOLERANCE
     assert worst_reward <= 1e-6  # Gymnasium's own reward is in float32 from the first joint on
-    assert hold == 1 or falls > 20
+    assert hold == 1 or falls > 20  # otherwise no reset was compared
 
 
 @pytest.mark.slow

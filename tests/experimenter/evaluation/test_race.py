@@ -119,9 +119,7 @@ def test_ties_go_to_the_narrower_then_to_the_simpler_arm() -> None:
     jobs = rung_jobs(plan, 0, [a.digest for a in plan.arms], TEMPLATE)
     equal = {j.digest: make_result(j, [2.0, 2, 2, 2]) for j in jobs}
     assert next_rung(plan, 0, jobs, equal).survivors == (NATIVE.digest, CODE[0].digest)
-    spread = {
-        j.digest: make_result(j, [2.0, 2, 2, 2] if j.reward == CODE[1] else [0.0, 2, 2, 2]) for j in jobs
-    }
+    spread = {j.digest: make_result(j, [2.0, 2, 2, 2] if j.reward == CODE[1] else [0.0, 2, 2, 2]) for j in jobs}
     assert next_rung(plan, 0, jobs, spread).winner == CODE[1].digest
 
 

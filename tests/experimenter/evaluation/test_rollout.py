@@ -14,7 +14,7 @@ from skills.artifact import MlpPolicy, make_policy
 
 
 def make_linear(observations: int, actions: int, *, head: str = "clip", scale: float = 1.0) -> MlpPolicy:
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(2)
     spec: dict[str, Any] = {"kind": "mlp", "activation": "tanh", "layers": 1, "head": head, "normalise": False}
     if head == "clip":
         spec |= {"low": [-1.0] * actions, "high": [1.0] * actions}
@@ -27,7 +27,9 @@ def make_linear(observations: int, actions: int, *, head: str = "clip", scale: f
     return policy
 
 
-@pytest.mark.parametrize(("name", "shape", "head"), [("gym:CartPole-v1", (4, 2), "argmax"), ("walker", (24, 4), "clip")])
+@pytest.mark.parametrize(
+    ("name", "shape", "head"), [("gym:CartPole-v1", (4, 2), "argmax"), ("walker", (24, 4), "clip")]
+)
 def test_an_episode_does_not_depend_on_the_others(name: str, shape: tuple[int, int], head: str) -> None:
     family = get_family(name)
     task = family.resolve_task(horizon=120)

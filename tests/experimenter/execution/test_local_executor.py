@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from experimenter.execution.base import JobState, JobUpdate
+from experimenter.execution.inline import InlineExecutor
 from experimenter.execution.local import LocalExecutor, count_cores
 from experimenter.records import JobResult, JobStatus, RewardKind, RewardProgram, TrainJob
 
@@ -26,6 +27,12 @@ def make_local(home: Path, workers: int = 1, grace_s: float = 5.0, stall_s: floa
 
 def run_one(home: Path, job: TrainJob) -> JobResult:
     (result,) = make_local(home).run([job])
+    return result
+
+
+def run_whole(home: Path, job: TrainJob) -> JobResult:
+    """The uninterrupted run to compare with, in this process (a test below shows that it is the same)."""
+    (result,) = InlineExecutor(home).run([job])
     return result
 
 
@@ -57,11 +64,8 @@ def test_jobs_end_with_policy_curve_and_evaluation_and_are_found_the_second_time
 
 
 def test_local_result_equals_inline_result(tmp_path: Path, make_job: MakeJob) -> None:
-    from experimenter.execution.inline import InlineExecutor
-
     job = make_job(seed=3)
-    local = run_one(tmp_path / "a", job)
-    (inline,) = InlineExecutor(tmp_path / "b").run([job])
+    local, inline = run_one(tmp_path / "a", job), run_whole(tmp_path / "b", job)
     assert local.evaluation == inline.evaluation
     assert [p.fitness for p in local.curve] == [p.fitness for p in inline.curve]
 
@@ -106,7 +110,7 @@ def test_a_job_that_cannot_start_is_a_failure(
 
 def test_a_worker_killed_once_is_resumed_and_ends_as_if_nothing_had_happened(tmp_path: Path, make_job: MakeJob) -> None:
     killed = run_one(tmp_path, make_job(settings={"misbehave": "killed_once", "after": 4}))
-    plain = run_one(tmp_path, make_job())
+    plain = run_whole(tmp_path, make_job())
     assert killed.status is JobStatus.DONE
     assert killed.evaluation == plain.evaluation
     assert [p.fitness for p in killed.curve] == [p.fitness for p in plain.curve]
@@ -152,7 +156,7 @@ def test_stop_leaves_a_checkpoint_and_a_later_run_goes_on(tmp_path: Path, make_j
         assert results[0].ok and results[0].steps < 1600
         return
     assert results == [] and not (folder / "result.json").exists()
-    resumed, whole = run_one(tmp_path, job), run_one(tmp_path / "other", job)
+    resumed, whole = run_one(tmp_path, job), run_whole(tmp_path / "other", job)
     assert resumed.evaluation == whole.evaluation
     assert [p.fitness for p in resumed.curve] == [p.fitness for p in whole.curve]
 
@@ -160,16 +164,16 @@ def test_stop_leaves_a_checkpoint_and_a_later_run_goes_on(tmp_path: Path, make_j
 def test_continued_job_starts_from_its_parents_checkpoint(tmp_path: Path, make_job: MakeJob) -> None:
     parent = make_job(steps=640)
     child = make_job(steps=1600, continues=parent.digest)
-    first, second = run_one(tmp_path, parent), run_one(tmp_path, child)
+    first, second = run_whole(tmp_path, parent), run_one(tmp_path, child)
     assert (first.steps, second.steps, second.new_steps) == (640, 1600, 960)
-    whole = run_one(tmp_path / "other", make_job(steps=1600))
+    whole = run_whole(tmp_path / "other", make_job(steps=1600))
     assert second.evaluation == whole.evaluation
     assert [(p.step, p.fitness) for p in second.curve] == [(p.step, p.fitness) for p in whole.curve]
 
 
 def test_a_checkpoint_is_never_taken_over_from_another_reward(tmp_path: Path, make_job: MakeJob) -> None:
     parent = make_job(steps=640)
-    run_one(tmp_path, parent)
+    run_whole(tmp_path, parent)
     other = make_job(steps=1600, continues=parent.digest, reward=RewardProgram(kind=RewardKind.FITNESS))
     result = run_one(tmp_path, other)
     assert result.failure is not None and result.failure.kind == "no_checkpoint"
@@ -201,7 +205,7 @@ def test_kill_of_the_parent_takes_the_workers_along_and_a_new_run_finishes(tmp_p
     wait_for(lambda: not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers), timeout_s=1.0)
     assert not (work.parent / "result.json").exists()
     resumed = run_one(tmp_path, job)
-    whole = run_one(tmp_path / "other", job)
+    whole = run_whole(tmp_path / "other", job)
     assert resumed.status is JobStatus.DONE and resumed.steps == 1600
     assert resumed.evaluation == whole.evaluation
     assert [p.fitness for p in resumed.curve] == [p.fitness for p in whole.curve]

@@ -41,9 +41,7 @@ def test_termination_has_no_successor_and_stops_the_trace() -> None:
     # Terminated at t=1: delta_1 = 2 - 6 = -4 = A_1 (nothing of t=2 flows in); delta_0 = 0, A_0 = .25*-4 = -1.
     # t=2 begins a new episode: delta_2 = 3 + .5*14 - 8 = 2.
     ended = column(False, True, False)
-    result = advantages(
-        **make_inputs(successors=np.array([[6.0], [99.0], [14.0]]), terminated=ended, ended=ended)
-    )
+    result = advantages(**make_inputs(successors=np.array([[6.0], [99.0], [14.0]]), terminated=ended, ended=ended))
     assert result.ravel() == pytest.approx([-1.0, -4.0, 2.0])
 
 
