@@ -7,9 +7,8 @@ vector of the present embedder is still found by its words, so index and rows ca
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import exp, sqrt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from memory.search import search_words
 from memory.store import Store
 from memory.tables import SkillRow, SkillVectorRow
 
-Region = Mapping[str, Sequence[float]]
+Floats = NDArray[np.float64]
 
 _WORD_HITS = 200
 _WORDS_BESIDE_MEANING = 0.5
@@ -39,11 +38,8 @@ class Candidate:
     """0 to 1: lower end of its success interval, less where the request lies outside its region."""
     covered: bool
     """True when the evidence's region contains every requested parameter."""
-
-    @property
-    def score(self) -> float:
-        """Geometric mean: a skill must be near in meaning AND able."""
-        return sqrt(self.meaning * self.ability)
+    score: float
+    """Geometric mean of the two: a skill must be near in meaning AND able."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +49,14 @@ class Snapshot:
     mark: tuple[int, ...]
     ids: list[str]
     names: list[str]
-    families: list[str]
-    success_low: list[float]
-    regions: list[Region]
+    families: NDArray[np.str_]
+    success_low: Floats
     vectors: NDArray[np.float32]
     """[n, d] unit rows; zeros where a skill has no vector of this embedder."""
     embedded: NDArray[np.bool_]
+    row_of: dict[str, int]
+    regions: list[Mapping[str, tuple[float, float]]] = field(default_factory=list)
+    """Filled by the first search that asks for task parameters."""
 
 
 class SkillIndex:
@@ -82,100 +80,107 @@ class SkillIndex:
     ) -> list[Candidate]:
         """Return the best `limit` skills, one a name, best first. `vector` is the text's embedding [d]."""
         with self._store.read() as session:
-            snapshot = self._fresh(session)
+            snapshot = self._fresh(session, with_regions=bool(able_for))
             words = dict(search_words(session, text, _WORD_HITS))
-        if not snapshot.ids:
-            return []
         meaning = _meaning(snapshot, vector, words)
-        found = []
-        for i in np.flatnonzero(meaning > 0).tolist():
-            if (family is not None and snapshot.families[i] != family) or snapshot.success_low[i] < (
-                min_success or 0.0
-            ):
-                continue
-            closeness = _closeness(snapshot.regions[i], able_for or {})
-            ability = snapshot.success_low[i] * closeness
-            found.append((sqrt(meaning[i] * ability), i, ability, closeness == 1.0))
-        best = _best_of_each_name(sorted(found, reverse=True), snapshot.names, limit)
+        closeness = _closeness(snapshot, able_for or {})
+        ability = snapshot.success_low * closeness
+        wanted = (meaning > 0) & (snapshot.success_low >= (min_success or 0.0))
+        if family is not None:
+            wanted &= snapshot.families == family
+        score = np.sqrt(meaning * ability)
         return [
-            Candidate(skill_id=snapshot.ids[i], meaning=float(meaning[i]), ability=ability, covered=covered)
-            for _, i, ability, covered in best
+            Candidate(
+                skill_id=snapshot.ids[i],
+                meaning=float(meaning[i]),
+                ability=float(ability[i]),
+                covered=bool(closeness[i] == 1.0),
+                score=float(score[i]),
+            )
+            for i in _best_of_each_name(score, wanted, snapshot.names, limit)
         ]
 
-    def _fresh(self, session: Session) -> Snapshot:
+    def _fresh(self, session: Session, *, with_regions: bool) -> Snapshot:
         with self._lock:
             mark = _mark(session, self._embedder)
             if self._snapshot is None or self._snapshot.mark != mark:
                 self._snapshot = _load(session, self._embedder, mark)
+            if with_regions and len(self._snapshot.regions) != len(self._snapshot.ids):
+                self._snapshot.regions[:] = _load_regions(session, self._snapshot.ids)
             return self._snapshot
 
 
 def _mark(session: Session, embedder: str) -> tuple[int, ...]:
-    """Changes whenever a skill is added, revoked or embedded: none of the three numbers ever goes back."""
-    states = session.exec(select(SkillRow.state, func.count()).group_by(SkillRow.state)).all()
-    count = dict(states)
+    """Changes whenever a skill is added, revoked or embedded: none of these counts but the first ever goes back."""
+    count = dict(session.exec(select(SkillRow.state, func.count()).group_by(SkillRow.state)).all())
     vectors = session.exec(select(func.count()).where(SkillVectorRow.embedder == embedder)).one()
     return count.get("certified", 0), sum(count.values()), vectors
 
 
 def _load(session: Session, embedder: str, mark: tuple[int, ...]) -> Snapshot:
-    columns = (SkillRow.id, SkillRow.name, SkillRow.family, SkillRow.success_low, SkillRow.region)
-    rows = session.exec(select(*columns).where(SkillRow.state == "certified")).all()  # type: ignore[call-overload]
+    connection = session.connection()
+    columns = (SkillRow.id, SkillRow.name, SkillRow.family, SkillRow.success_low)
+    rows = connection.execute(select(*columns).where(SkillRow.state == "certified")).all()
     stored = select(SkillVectorRow.skill_id, SkillVectorRow.vector).where(SkillVectorRow.embedder == embedder)
-    blobs = dict(session.exec(stored).all())
+    blobs: dict[str, bytes] = dict(connection.execute(stored).all())
     width = max((len(blob) for blob in blobs.values()), default=4)
     empty = bytes(width)
     chosen = [blob if len(blob := blobs.get(row[0], empty)) == width else empty for row in rows]
-    vectors = np.frombuffer(b"".join(chosen), dtype="<f4").reshape(len(rows), width // 4)
-    ids, names, families, lows, regions = (list(c) for c in zip(*rows, strict=True)) if rows else ([], [], [], [], [])
     return Snapshot(
         mark=mark,
-        ids=ids,
-        names=names,
-        families=families,
-        success_low=lows,
-        regions=regions,
-        vectors=vectors.astype(np.float32, copy=False),
+        ids=[row[0] for row in rows],
+        names=[row[1] for row in rows],
+        families=np.array([row[2] for row in rows], dtype=np.str_),
+        success_low=np.array([row[3] for row in rows], dtype=np.float64),
+        vectors=np.frombuffer(b"".join(chosen), dtype="<f4")
+        .reshape(len(rows), width // 4)
+        .astype(np.float32, copy=False),
         embedded=np.array([row[0] in blobs for row in rows], dtype=np.bool_),
+        row_of={row[0]: i for i, row in enumerate(rows)},
     )
 
 
-def _meaning(snapshot: Snapshot, vector: NDArray[np.float32], words: Mapping[str, float]) -> NDArray[np.float64]:
+def _load_regions(session: Session, ids: list[str]) -> list[Mapping[str, tuple[float, float]]]:
+    regions: dict[str, Mapping[str, tuple[float, float]]] = dict(
+        session.connection().execute(select(SkillRow.id, SkillRow.region)).all()
+    )
+    return [regions.get(skill_id, {}) for skill_id in ids]
+
+
+def _meaning(snapshot: Snapshot, vector: NDArray[np.float32], words: Mapping[str, float]) -> Floats:
     """[n] in 0..1: the cosine where there is a vector, with shared words as a floor under it."""
     fits = vector.shape[0] == snapshot.vectors.shape[1]
-    meaning: NDArray[np.float64] = np.zeros(len(snapshot.ids))
+    meaning: Floats = np.zeros(len(snapshot.ids))
     if fits:
         meaning = np.clip((snapshot.vectors @ vector).astype(np.float64), 0.0, 1.0)
     top = max(words.values(), default=0.0)
-    if top > 0:
-        share = np.array([words.get(skill_id, 0.0) for skill_id in snapshot.ids]) / top
-        weight = np.where(snapshot.embedded & fits, _WORDS_BESIDE_MEANING, 1.0)
-        meaning = np.maximum(meaning, np.clip(share, 0.0, 1.0) * weight)
+    for skill_id, score in words.items():
+        if (i := snapshot.row_of.get(skill_id)) is not None and top > 0:
+            weight = _WORDS_BESIDE_MEANING if fits and snapshot.embedded[i] else 1.0
+            meaning[i] = max(meaning[i], min(score / top, 1.0) * weight)
     return meaning
 
 
-def _closeness(region: Region, wanted: Mapping[str, float]) -> float:
-    """1 inside the region, falling with the distance outside; a parameter without evidence counts as 100% away."""
-    total = 0.0
+def _closeness(snapshot: Snapshot, wanted: Mapping[str, float]) -> Floats:
+    """[n]: 1 inside the region, falling with the distance outside; a parameter without evidence counts as 100% away."""
+    total: Floats = np.zeros(len(snapshot.ids))
     for name, value in wanted.items():
-        bounds = region.get(name)
-        if bounds is None:
-            total += 1.0
-            continue
-        beyond = max(bounds[0] - value, value - bounds[1], 0.0)
-        total += beyond / max(abs(bounds[0]), abs(bounds[1]), abs(value), 1e-12)
-    return exp(-_FALL_OFF * total) if total else 1.0
+        bounds = np.array([region.get(name, (np.nan, np.nan)) for region in snapshot.regions]).reshape(-1, 2)
+        low, high = bounds[:, 0], bounds[:, 1]
+        beyond = np.maximum(np.maximum(low - value, value - high), 0.0)
+        largest = np.maximum(np.maximum(np.abs(low), np.abs(high)), max(abs(value), 1e-12))
+        total += np.where(np.isnan(low), 1.0, beyond / largest)
+    return np.exp(-_FALL_OFF * total)
 
 
-def _best_of_each_name(
-    found: Sequence[tuple[float, int, float, bool]], names: Sequence[str], limit: int
-) -> list[tuple[float, int, float, bool]]:
+def _best_of_each_name(score: Floats, wanted: NDArray[np.bool_], names: list[str], limit: int) -> list[int]:
+    rows = np.flatnonzero(wanted)
     seen: set[str] = set()
-    best: list[tuple[float, int, float, bool]] = []
-    for entry in found:
+    best: list[int] = []
+    for i in rows[np.argsort(-score[rows], kind="stable")].tolist():
         if len(best) == limit:
             break
-        if names[entry[1]] not in seen:
-            seen.add(names[entry[1]])
-            best.append(entry)
+        if names[i] not in seen:
+            seen.add(names[i])
+            best.append(i)
     return best

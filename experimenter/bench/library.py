@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,14 +57,12 @@ def measure(skills: int = 10_000, repeats: int = 30, seed: int = 0) -> dict[str,
         library.embedder.embed(["warm up"])
         admission = _admissions(library, folder)
         _fill(store, library, skills, np.random.default_rng(seed))
-        first = _milliseconds(lambda: library.find(_QUERIES[0]))
-        plain = [_milliseconds(lambda q=q: library.find(q)) for q in _QUERIES * (repeats // len(_QUERIES) + 1)][
-            :repeats
-        ]  # type: ignore[misc]
-        able = [
-            _milliseconds(lambda: library.find(_QUERIES[1], family="walker", able_for={"stump_height": 0.3}))
-            for _ in range(repeats)
-        ]
+        first = _milliseconds(partial(library.find, _QUERIES[0]))
+        queries = [partial(library.find, _QUERIES[i % len(_QUERIES)]) for i in range(repeats)]
+        plain = [_milliseconds(query) for query in queries]
+        cpu = [_milliseconds(query, time.process_time) for query in queries]
+        hard = partial(library.find, _QUERIES[1], family="walker", able_for={"stump_height": 0.3})
+        able = [_milliseconds(hard) for _ in range(repeats)]
         store.close()
         return {
             "skills": skills,
@@ -71,6 +70,7 @@ def measure(skills: int = 10_000, repeats: int = 30, seed: int = 0) -> dict[str,
             "admit_median_ms": round(statistics.median(admission), 2),
             "first_query_ms": round(first, 1),
             "query_median_ms": round(statistics.median(plain), 1),
+            "query_cpu_median_ms": round(statistics.median(cpu), 1),
             "query_max_ms": round(max(plain), 1),
             "query_with_ability_median_ms": round(statistics.median(able), 1),
             "database_mb": round((folder / "memory.db").stat().st_size / 1e6, 1),
@@ -83,6 +83,7 @@ def table(measured: dict[str, Any]) -> str:
     lines = [f"library of {measured['skills']} skills, embedder {measured['embedder']}, {measured['database_mb']} MB"]
     rows = [
         ("query in a running process, median", f"{measured['query_median_ms']} ms", "under 300 ms"),
+        ("  CPU time of it", f"{measured['query_cpu_median_ms']} ms", ""),
         ("query in a running process, slowest", f"{measured['query_max_ms']} ms", "under 300 ms"),
         ("query with family and ability, median", f"{measured['query_with_ability_median_ms']} ms", "under 300 ms"),
         ("first query (reads all rows)", f"{measured['first_query_ms']} ms", ""),
@@ -96,7 +97,7 @@ def table(measured: dict[str, Any]) -> str:
 def _admissions(library: Library, folder: Path) -> list[float]:
     policy = make_policy_folder(folder / "policy")
     requests = [make_request(folder, f"admitted-{i}", f"key {i}", policy_folder=policy) for i in range(10)]
-    return [_milliseconds(lambda r=request: library.admit(r)) for request in requests]  # type: ignore[misc]
+    return [_milliseconds(partial(library.admit, request)) for request in requests]
 
 
 def _fill(store: Store, library: Library, skills: int, rng: np.random.Generator) -> None:
@@ -155,7 +156,7 @@ def _cold(folder: Path) -> dict[str, Any]:
     return {"cold_wall_s": round(wall, 2), "cold_cpu_s": round(told["cpu_s"], 2), "cold_imports_torch": told["torch"]}
 
 
-def _milliseconds(act: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _milliseconds(act: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    start = clock()
     act()
-    return (time.perf_counter() - start) * 1000
+    return (clock() - start) * 1000

@@ -72,7 +72,7 @@ def measure_learning(
 ) -> dict[str, Any]:
     """Train `ppo` on the walker with every seed; play each exported policy for `episodes` held-out stock episodes.
 
-    Intervals are 95%: over episodes within a seed by Student's t, over seeds and episodes by a nested bootstrap.
+    Intervals are 95% bootstrap intervals of the mean: over a seed's episodes, and over seeds with their episodes.
     """
     runs = [_learn(seed, steps, episodes, settings) for seed in seeds]
     returns = np.array([run["returns"] for run in runs])
@@ -185,7 +185,7 @@ def _learn(seed: int, steps: int, episodes: int, settings: Mapping[str, ParamVal
     policy = _train("ppo", "walker", settings, steps, seed, log)
     cpu_s = time.process_time() - started
     returns = _play_stock(policy, episodes)
-    low, high = _student_interval(returns)
+    low, high = _nested_bootstrap(returns[None])
     curve, passed = _curve(log)
     return {
         "seed": seed, "steps": policy.steps, "cpu_s": cpu_s, "mean": float(returns.mean()), "low": low, "high": high,
@@ -227,13 +227,6 @@ def _curve(log: Sequence[tuple[int, float]]) -> tuple[list[list[float]], dict[st
             if len(above):
                 passed[str(mark)] = int(steps[above[0] + _WINDOW - 1])
     return curve, passed
-
-
-def _student_interval(returns: NDArray[np.float64]) -> tuple[float, float]:
-    """95% interval of the mean by Student's t (2.093 at 20 episodes; 1.96 is used from 60 on)."""
-    quantile = 2.093 if len(returns) < 60 else 1.96
-    half = quantile * float(returns.std(ddof=1)) / float(np.sqrt(len(returns)))
-    return float(returns.mean()) - half, float(returns.mean()) + half
 
 
 def _nested_bootstrap(returns: NDArray[np.float64], draws: int = 2000) -> tuple[float, float]:

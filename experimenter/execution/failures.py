@@ -19,6 +19,8 @@ _DISK = {
     errno.EROFS: "the disk is read-only",
 }
 
+_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EIO)
+
 
 class StageError(Exception):
     """Something failed in a known stage; `failure` says what."""
@@ -79,7 +81,7 @@ def _kind(error: BaseException) -> str:
         return "memory"
     if isinstance(error, ProgramRefused):
         return "screen"
-    if isinstance(error, OSError) and error.errno in (*_DISK, errno.EACCES, errno.EPERM):
+    if isinstance(error, OSError) and error.errno in (*_DISK, *_PLACE):
         return "disk"
     if isinstance(error, FloatingPointError) or type(error).__name__ == "NonFinite":
         return "nan"

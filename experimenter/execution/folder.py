@@ -213,7 +213,9 @@ def adopt_checkpoint(home: Path, job: TrainJob, folder: JobFolder) -> int:
     if same != (job.reward.digest, job.seed, job.trainer, job.task.digest) or origin.budget_steps >= job.budget_steps:
         raise fail("worker", "no_checkpoint", f"the job {job.continues} is not the same arm and seed with fewer steps")
     result = read_result(parent, job.continues)
-    if not (folder.work / CHECKPOINT).exists():
+    if result is None:
+        raise fail("worker", "no_checkpoint", f"the job {job.continues} that this one continues has not ended")
+    if not any((folder.work / f"{CHECKPOINT}{end}").exists() for end in ("", ".old")):
         source = parent.work / CHECKPOINT
         if source.is_symlink() or not source.is_dir():
             raise fail("worker", "no_checkpoint", f"the job {job.continues} that this one continues left no checkpoint")
@@ -221,7 +223,7 @@ def adopt_checkpoint(home: Path, job: TrainJob, folder: JobFolder) -> int:
         if curve is not None:
             _write_fresh(folder.work / "curve.jsonl", curve)
         copy_plain(source, folder.work / CHECKPOINT)
-    return min(result.steps, job.budget_steps) if result is not None else 0
+    return min(result.steps, job.budget_steps)
 
 
 def copy_plain(source: Path, target: Path, max_bytes: int = _CHECKPOINT) -> None:

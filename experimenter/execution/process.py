@@ -26,6 +26,7 @@ from experimenter.execution.curve import CURVE_FILE, CurveTail
 from experimenter.execution.failures import boundary, clip, fail
 from experimenter.execution.folder import JobFolder, Usage
 from experimenter.execution.job import UNCONFINED_VARIABLE, TrainEnd
+from experimenter.execution.worker import EXIT_DISK
 from experimenter.records import CurvePoint, Evaluation, Failure, TrainJob
 
 PARENT_VARIABLE = "EXPERIMENTER_PARENT"
@@ -302,6 +303,8 @@ def _conclude(
         raise fail("worker", "timeout", f"killed at its wall limit of {job.wall_limit_s:.0f} s")
     if watch.killed == "stalled":
         raise fail("worker", "stalled", "killed: the training worker gave no sign of life")
+    if process.returncode == EXIT_DISK:
+        raise fail("worker", "disk", f"the disk is full or cannot be written: free space, then run again ({folder.root})")
     log = clip((files.read_plain(folder.work / "stderr.txt", 64_000_000) or b"").decode(errors="replace"), _LOG_BYTES)
     words = log.strip().splitlines()
     kind = (

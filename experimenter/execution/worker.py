@@ -22,6 +22,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _NICE = 5
 _STOP_S = 0.2
+EXIT_DISK = 74
+"""Exit code (EX_IOERR) of a training worker that could not write its outcome."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,13 +39,18 @@ def main(arguments: list[str]) -> int:
 
 
 def train(work: Path) -> int:
-    """Train the job that lies in `work`; 0 when its outcome is written, whatever it is."""
+    """Train the job that lies in `work`; 0 when its outcome is written, whatever it is, else `EXIT_DISK`."""
     stop = StopRequest(work / "stop")
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     from experimenter.execution.folder import read_job
     from experimenter.execution.job import train_job
 
-    train_job(read_job(work), work, stop)
+    try:
+        train_job(read_job(work), work, stop)
+    except OSError as error:
+        # not even the outcome could be written
+        sys.stderr.write(f"{error}\n")
+        return EXIT_DISK
     return 0
 
 

@@ -31,6 +31,7 @@ def rollout_frames(home: Path, task: TaskSpec, job_digest: str | None) -> tuple[
         return ()
     from experimenter.evaluation.rollout import record_rollout
     from experimenter.evaluation.seeds import race_seeds
+    from experimenter.evaluation.video import spaced
     from skills.artifact import load_policy
 
     policy = load_policy(home / "jobs" / job_digest / "policy")

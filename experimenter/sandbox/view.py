@@ -73,7 +73,8 @@ def bubblewrap_arguments(paths: Sequence[str], folder: Path, *, temporary_bytes:
     ]  # fmt: skip
     for path in paths:
         command += _bind(path)
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", str(temporary_bytes), "--tmpfs", "/dev/shm"]
+    # Root without capabilities still owns the kernel's settings under /proc, so all of it is made read-only.
+    command += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--size", str(temporary_bytes), "--tmpfs", "/dev/shm"]
     command += ["--remount-ro", "/dev", "--bind", str(folder), str(folder), "--chdir", str(folder)]
     return [*command, "--remount-ro", "/"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envs.catalog import get_family
-from envs.family import FloatArray, NamedState
+from envs.family import EpisodeOutcome, FloatArray, NamedState
 from envs.gym.lander import Landing
 from envs.gym.recipe import Ending, Score
 
@@ -72,14 +72,14 @@ def test_a_good_controller_lands_and_free_fall_crashes() -> None:
     family = get_family("gym:LunarLander-v3")
     env = family.make_vec(family.resolve_task(), 6)
     observation = env.reset(0)
-    outcomes = []
+    outcomes: list[EpisodeOutcome] = []
     while len(outcomes) < 6:
         step = env.step(np.array([heuristic(row) for row in observation]))
         observation = step.observation
         outcomes += step.outcomes
     assert sum(outcome.success for outcome in outcomes) >= 4
     assert all(outcome.fitness == 1.0 for outcome in outcomes if outcome.success)
-    fall = []
+    fall: list[EpisodeOutcome] = []
     env.reset(0)
     while not fall:
         fall += env.step(np.zeros(6, np.int64)).outcomes

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from envs.catalog import get_family
+from envs.family import EpisodeOutcome
 from envs.gym.locomotion import BODIES, ForwardDistance
 from envs.gym.mujoco import send_warnings_to_log
 from envs.gym.reacher import FinalCloseness
@@ -124,14 +125,14 @@ def test_reacher_targets_stay_in_the_circle_and_closeness_is_of_the_last_steps()
     for distance in [0.2] * 15 + [0.02] * 10:
         scorer.advance({"to_fingertip_x": np.array([distance]), "to_fingertip_y": np.zeros(1)}, np.zeros((1, 2)))
     score = scorer.close(make_ending(length=25), {})
-    assert (score.fitness, score.success) == (pytest.approx(0.9), True)
+    assert score.fitness == pytest.approx(0.9) and score.success
 
 
 def test_double_pendulum_counts_steps_with_the_tip_up() -> None:
     family = get_family("gym:InvertedDoublePendulum-v5")
     env = family.make_vec(family.resolve_task({"start_spread": 0.05}, horizon=100), 1)
     env.reset(0)
-    outcomes = ()
+    outcomes: tuple[EpisodeOutcome, ...] = ()
     length = 0
     while not outcomes:
         step = env.step(np.ones((1, 1), np.float32))

@@ -140,7 +140,7 @@ def test_a_silent_worker_is_killed(tmp_path: Path, make_job: MakeJob) -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_stop_leaves_a_checkpoint_and_a_later_run_goes_on(tmp_path: Path, make_job: MakeJob, keep: bool) -> None:
-    job, never = make_job(settings={"pause_s": 0.02}), make_job(seed=9)
+    job, never = make_job(settings={"pause_s": 0.02}, teacher="uniform"), make_job(seed=9)
     executor = make_local(tmp_path)
 
     def on_update(update: JobUpdate) -> None:
@@ -183,7 +183,28 @@ def test_an_unwritable_home_is_a_failure_that_is_not_stored(tmp_path: Path, make
     (tmp_path / "jobs").write_text("a file where the folder should be")
     result = run_one(tmp_path, make_job())
     assert result.status is JobStatus.FAILED and result.failure is not None
-    assert result.failure.stage == "worker"
+    assert (result.failure.stage, result.failure.kind) == ("worker", "disk")
+    assert "choose another home folder" in result.failure.message
+
+
+def test_a_full_disk_is_a_failure_that_is_not_stored(tmp_path: Path, make_job: MakeJob) -> None:
+    home, job = tmp_path / "small", make_job()
+    home.mkdir()
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    script = (
+        "import sys; from pathlib import Path; from experimenter.records import TrainJob;"
+        "from experimenter.execution.base import make_executor; home = Path(sys.argv[1]);"
+        "job = TrainJob.model_validate_json((home.parent / 'job.json').read_text());"
+        "r, = make_executor(home, workers=1).run([job]);"
+        "print(r.failure.kind, (home / 'jobs' / job.digest / 'result.json').exists(), r.failure.message)"
+    )
+    mount = f"mount -t tmpfs -o size=16k none {home} && exec {sys.executable} -c \"$0\" {home}"
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", mount, script], capture_output=True, text=True)
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("this machine does not let us mount a small disk")
+    kind, stored, message = done.stdout.split(" ", 2)
+    assert (kind, stored) == ("disk", "False")
+    assert "the disk is full" in message and "free space" in message
 
 
 def test_kill_of_the_parent_takes_the_workers_along_and_a_new_run_finishes(tmp_path: Path, make_job: MakeJob) -> None:

@@ -51,7 +51,9 @@ class FakeServer:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -96,14 +98,30 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-def say(*texts: str, finish: str = "stop", logprobs: Mapping[str, float] | None = None, prompt_tokens: int = 10) -> Behaviour:
+def say(
+    *texts: str, finish: str = "stop", logprobs: Mapping[str, float] | None = None, prompt_tokens: int = 10
+) -> Behaviour:
     """Answer; with `n` in the request the texts are given in turn. 10 prompt tokens, 5 answer tokens a sample."""
 
     def behave(handler: _Handler, body: Body) -> None:
         count = int(body.get("n") or 1)
-        choices = [_choice(texts[place % len(texts)], place, finish, logprobs if body.get("logprobs") else None) for place in range(count)]
-        usage = {"prompt_tokens": prompt_tokens, "completion_tokens": 5 * count, "total_tokens": prompt_tokens + 5 * count}
-        answer = {"id": "c1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": choices, "usage": usage}
+        choices = [
+            _choice(texts[place % len(texts)], place, finish, logprobs if body.get("logprobs") else None)
+            for place in range(count)
+        ]
+        usage = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": 5 * count,
+            "total_tokens": prompt_tokens + 5 * count,
+        }
+        answer = {
+            "id": "c1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": choices,
+            "usage": usage,
+        }
         handler.reply(200, answer)
 
     return behave
@@ -114,7 +132,9 @@ def decide(choose: Callable[[Body], Behaviour]) -> Behaviour:
     return lambda handler, body: choose(body)(handler, body)
 
 
-def refuse(status: int, message: str = "refused", *, param: str | None = None, headers: Mapping[str, str] | None = None) -> Behaviour:
+def refuse(
+    status: int, message: str = "refused", *, param: str | None = None, headers: Mapping[str, str] | None = None
+) -> Behaviour:
     """Answer with an error status."""
     error = {"error": {"message": message, "type": "error", "param": param, "code": None}}
     return lambda handler, body: handler.reply(status, error, headers)

@@ -37,7 +37,9 @@ def make_engine(folder: Path) -> Engine:
 
 def make_choice(server: FakeServer | str, *, prices: Prices | None = FREE, model: str = "openai/fake-1") -> ModelChoice:
     url = server if isinstance(server, str) else server.url
-    return ModelChoice(provider="openai", model=model, base_url=url, api_key=SecretStr(KEY), reason="a test", prices=prices)
+    return ModelChoice(
+        provider="openai", model=model, base_url=url, api_key=SecretStr(KEY), reason="a test", prices=prices
+    )
 
 
 def store_capabilities(engine: Engine, choice: ModelChoice, **able: object) -> None:
@@ -74,7 +76,13 @@ def make_gateway(
     store_capabilities(engine, choice, **able)
     retries = RetryPolicy(sleep=waits or Waits(), tries=tries)
     return open_gateway(
-        engine, session_id=session_id, choice=choice, budget=budget or Budget(), home=folder, cache=cache, retries=retries
+        engine,
+        session_id=session_id,
+        choice=choice,
+        budget=budget or Budget(),
+        home=folder,
+        cache=cache,
+        retries=retries,
     )
 
 

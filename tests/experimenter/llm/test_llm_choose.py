@@ -47,7 +47,9 @@ def test_then_the_environment(tmp_path: Path) -> None:
 
 
 def test_the_vendors_key_never_goes_to_another_url(tmp_path: Path) -> None:
-    choice = resolve_model("m", base_url="https://elsewhere.example/v1", environment={"OPENAI_API_KEY": "sk-1"}, home=tmp_path)
+    choice = resolve_model(
+        "m", base_url="https://elsewhere.example/v1", environment={"OPENAI_API_KEY": "sk-1"}, home=tmp_path
+    )
     assert choice.api_key is None and choice.key_name == "EXPERIMENTER_API_KEY"
     assert choice.prices is None
 
@@ -84,7 +86,9 @@ def test_then_the_weights_that_are_here_the_best_first(tmp_path: Path) -> None:
     choice = resolve_model(None, environment={}, home=tmp_path, probe_ports=NO_PORTS)
     assert choice.model == "embedded/qwen2.5-coder-0.5b" and "qwen2.5-coder-1.5b is better" in choice.reason
     put_weights(tmp_path, "qwen2.5-coder-1.5b")
-    assert resolve_model(None, environment={}, home=tmp_path, probe_ports=NO_PORTS).model == "embedded/qwen2.5-coder-1.5b"
+    assert (
+        resolve_model(None, environment={}, home=tmp_path, probe_ports=NO_PORTS).model == "embedded/qwen2.5-coder-1.5b"
+    )
 
 
 def test_the_smallest_weights_only_when_named(tmp_path: Path) -> None:
@@ -95,7 +99,9 @@ def test_the_smallest_weights_only_when_named(tmp_path: Path) -> None:
 
 def test_else_no_model(tmp_path: Path) -> None:
     choice = resolve_model(None, environment={}, home=tmp_path, probe_ports=NO_PORTS)
-    assert choice.provider == "none" and choice.reason.startswith("no model: no key, no local server, no fetched weights")
+    assert choice.provider == "none" and choice.reason.startswith(
+        "no model: no key, no local server, no fetched weights"
+    )
     assert resolve_model("none", environment={"OPENAI_API_KEY": "sk"}, home=tmp_path).provider == "none"
 
 
@@ -125,14 +131,18 @@ def test_a_base_url_alone_takes_the_servers_first_model(tmp_path: Path) -> None:
         resolve_model(None, base_url=server.url, environment={}, home=tmp_path)
 
 
-@pytest.mark.parametrize(("url", "local"), [("http://127.0.0.1:1/v1", True), ("http://localhost/v1", True), ("http://[::1]/v1", True)])
+@pytest.mark.parametrize(
+    ("url", "local"), [("http://127.0.0.1:1/v1", True), ("http://localhost/v1", True), ("http://[::1]/v1", True)]
+)
 def test_local_urls(url: str, local: bool) -> None:
     assert is_local(url) is local
     assert not is_local("https://api.openai.com/v1")
 
 
 def test_prices_are_the_users_or_listed_or_unknown(tmp_path: Path) -> None:
-    choice = resolve_model("openai/x", environment={"OPENAI_API_KEY": "k", "EXPERIMENTER_PRICES": "0.25, 2"}, home=tmp_path)
+    choice = resolve_model(
+        "openai/x", environment={"OPENAI_API_KEY": "k", "EXPERIMENTER_PRICES": "0.25, 2"}, home=tmp_path
+    )
     assert choice.prices == Prices(0.25, 2.0)
     assert find_prices("no-such-model") is None and find_context("no-such-model") is None
     with pytest.raises(UsageError, match="expected two numbers"):

@@ -28,6 +28,7 @@ from experimenter.records import Budget, Spent
 NAME = "smollm2-135m"
 SYSTEM = Message("system", "You choose reward terms for robots.")
 USER = Message("user", "The robot shall walk forward without falling.")
+BRIEF = Request(role="test", messages=(USER,), max_tokens=4)
 
 
 class Term(BaseModel):
@@ -37,7 +38,7 @@ class Term(BaseModel):
 
 
 class Terms(BaseModel):
-    why: str = Field(max_length=20)
+    why: str = Field(max_length=10)
     terms: list[Term] = Field(min_length=1, max_length=2)
 
 
@@ -62,9 +63,18 @@ def model(model_home: Path) -> Iterator[Embedded]:
     embedded.close()
 
 
-def make_request(*, schema: type[BaseModel] = Terms, seed: int = 1, text: str = USER.text, max_tokens: int = 120) -> Request:
+def make_request(
+    *, schema: type[BaseModel] = Terms, seed: int = 1, text: str = USER.text, max_tokens: int = 200
+) -> Request:
     messages = (SYSTEM, Message("user", text))
-    return Request(role="test", messages=messages, schema=schema.model_json_schema(), seed=seed, temperature=0.9, max_tokens=max_tokens)
+    return Request(
+        role="test",
+        messages=messages,
+        schema=schema.model_json_schema(),
+        seed=seed,
+        temperature=0.9,
+        max_tokens=max_tokens,
+    )
 
 
 def is_running(pid: int) -> bool:
@@ -87,12 +97,14 @@ def test_every_answer_fits_its_schema(model: Embedded, schema: type[BaseModel]) 
 
 
 def test_the_same_seed_gives_the_same_text(model: Embedded) -> None:
-    texts = [model.complete(make_request(seed=seed))[0].text for seed in (7, 8, 7)]
+    texts = [model.complete(make_request(schema=Verdict, seed=seed))[0].text for seed in (7, 8, 7)]
     assert texts[0] == texts[2] != texts[1]
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_the_call(model: Embedded) -> None:
-    with pytest.raises(ModelRefused, match=r"the prompt of test has \d{4} tokens; embedded smollm2-135m takes 4064: shorten it"):
+    with pytest.raises(
+        ModelRefused, match=r"the prompt of test has \d{4} tokens; embedded smollm2-135m takes 4064: shorten it"
+    ):
         model.complete(make_request(text="walk " * 4500))
 
 
@@ -106,7 +118,7 @@ def test_the_child_is_passive_and_holds_no_keys(model_home: Path, monkeypatch: p
     monkeypatch.setenv("SERVICE_PASSWORD", "hush")
     child = Embedded(NAME, model_home)
     assert child.pid is None  # nothing starts before the first question
-    child.complete(make_request(max_tokens=40, schema=Verdict))
+    child.complete(BRIEF)
     assert child.pid is not None
     environment = Path(f"/proc/{child.pid}/environ").read_bytes().split(b"\0")
     assert b"OMP_WAIT_POLICY=PASSIVE" in environment and b"GOMP_SPINCOUNT=0" in environment
@@ -119,11 +131,11 @@ def test_the_child_is_passive_and_holds_no_keys(model_home: Path, monkeypatch: p
 
 def test_a_child_that_was_killed_is_started_again(model_home: Path) -> None:
     child = Embedded(NAME, model_home)
-    before = child.complete(make_request(schema=Verdict))[0].text
+    before = child.complete(BRIEF)[0].text
     assert child.pid is not None
     first = child.pid
     os.kill(first, signal.SIGKILL)
-    assert child.complete(make_request(schema=Verdict))[0].text == before
+    assert child.complete(BRIEF)[0].text == before
     assert child.pid not in (None, first)
     child.close()
 
@@ -172,18 +184,19 @@ def test_the_child_dies_with_its_parent(model_home: Path) -> None:
     assert wait_for_end(pid)
 
 
-def open_embedded(folder: Path, home: Path, name: str = NAME) -> Gateway:
+def open_embedded(folder: Path, home: Path, name: str = NAME, provider: Embedded | None = None) -> Gateway:
     choice = resolve_model(f"embedded/{name}", environment={}, home=home)
-    return open_gateway(make_engine(folder), session_id="s1", choice=choice, budget=Budget(), home=home)
+    return open_gateway(
+        make_engine(folder), session_id="s1", choice=choice, budget=Budget(), home=home, provider=provider
+    )
 
 
-def test_the_gateway_asks_and_scores(tmp_path: Path, model_home: Path) -> None:
-    gateway = open_embedded(tmp_path, model_home)
-    try:
-        answers = gateway.ask("reward", (SYSTEM, USER), Terms, step="1", n=2, max_tokens=120)
-        scores = gateway.score("sign", (SYSTEM, Message("user", "fell: reward or penalise?")), ("reward", "penalise"), step="2")
-    finally:
-        gateway.close()
+def test_the_gateway_asks_and_scores(tmp_path: Path, model_home: Path, model: Embedded) -> None:
+    gateway = open_embedded(tmp_path, model_home, provider=model)
+    answers = gateway.ask("judge", (SYSTEM, USER), Verdict, step="1", n=2, max_tokens=120)
+    scores = gateway.score(
+        "sign", (SYSTEM, Message("user", "fell: reward or penalise?")), ("reward", "penalise"), step="2"
+    )
     assert all(isinstance(answer, Answer) for answer in answers)
     assert set(scores) == {"reward", "penalise"} and all(value < 0 for value in scores.values())
     assert [row.state for row in read_calls(tmp_path)] == ["ok", "ok", "ok"]

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 from fake_server import FakeServer, drop, raw, refuse, say, stall
-from llm_helpers import ASK, GOOD, KEY, Waits, Way, make_choice, make_engine, make_gateway, read_calls, store_capabilities
+from llm_helpers import (
+    ASK,
+    GOOD,
+    KEY,
+    Waits,
+    Way,
+    make_choice,
+    make_engine,
+    make_gateway,
+    read_calls,
+    store_capabilities,
+)
 
 from experimenter.errors import AnswerInvalid, ModelRefused, ModelUnavailable, UsageError
 from experimenter.llm.choose import ModelChoice, resolve_model
@@ -26,10 +37,20 @@ def test_an_answer_is_validated_and_entered(tmp_path: Path) -> None:
         sent = server.bodies[0]
     assert answer.value == Way(way="left", steps=3)
     assert (answer.prompt_tokens, answer.completion_tokens, answer.cost_usd, answer.cached) == (10, 5, 0.0, False)
-    assert sent["messages"] == [{"role": "system", "content": "You are terse."}, {"role": "user", "content": "Which way?"}]
+    assert sent["messages"] == [
+        {"role": "system", "content": "You are terse."},
+        {"role": "user", "content": "Which way?"},
+    ]
     assert sent["response_format"]["json_schema"]["schema"] == Way.model_json_schema()
     (row,) = read_calls(tmp_path)
-    assert (row.role, row.state, row.tries, row.attempt, row.model, row.id) == ("goal", "ok", 1, 0, "openai/fake-1", answer.call_id)
+    assert (row.role, row.state, row.tries, row.attempt, row.model, row.id) == (
+        "goal",
+        "ok",
+        1,
+        0,
+        "openai/fake-1",
+        answer.call_id,
+    )
     assert row.messages == [{"role": "system", "text": "You are terse."}, {"role": "user", "text": "Which way?"}]
 
 
@@ -52,7 +73,11 @@ def test_several_samples_come_one_by_one_with_different_seeds_where_it_cannot(tm
 
 
 def test_a_server_that_ignores_n_is_asked_for_the_rest(tmp_path: Path) -> None:
-    one = raw(json.dumps({"choices": [{"message": {"content": GOOD}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}).encode())
+    one = raw(
+        json.dumps(
+            {"choices": [{"message": {"content": GOOD}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+        ).encode()
+    )
     with FakeServer(one) as server:
         answers = make_gateway(tmp_path, server).ask("goal", ASK, Way, step="1", n=3)
         assert server.calls == 3
@@ -106,7 +131,10 @@ def test_a_cut_answer_gets_twice_the_room(tmp_path: Path) -> None:
     assert read_calls(tmp_path)[0].error.startswith("the answer was cut at its length limit")
 
 
-@pytest.mark.parametrize("fault", [refuse(500), refuse(503), refuse(408), refuse(409), refuse(429), drop(), raw(b'{"choices": ['), raw(b"{}")])
+@pytest.mark.parametrize(
+    "fault",
+    [refuse(500), refuse(503), refuse(408), refuse(409), refuse(429), drop(), raw(b'{"choices": ['), raw(b"{}")],
+)
 def test_what_may_pass_is_tried_again(tmp_path: Path, fault: object) -> None:
     waits = Waits()
     with FakeServer(fault, fault, say(GOOD)) as server:  # type: ignore[arg-type]
@@ -128,7 +156,10 @@ def test_retry_after_is_honoured_and_capped(tmp_path: Path) -> None:
 
 def test_retries_end_with_one_clear_line(tmp_path: Path) -> None:
     with FakeServer(refuse(500, "overloaded")) as server:
-        with pytest.raises(ModelUnavailable, match=r"^fake-1 at http://127.0.0.1:\d+/v1 answered 500: .*overloaded.* \(tried 4 times in \d+ s\)$"):
+        with pytest.raises(
+            ModelUnavailable,
+            match=r"^fake-1 at http://127.0.0.1:\d+/v1 answered 500: .*overloaded.* \(tried 4 times in \d+ s\)$",
+        ):
             make_gateway(tmp_path, server).ask_one("goal", ASK, Way, step="1")
         assert server.calls == 4
     (row,) = read_calls(tmp_path)
@@ -163,7 +194,11 @@ def test_a_dead_server_is_one_clear_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "refused the key for fake-1 \\(401\\): check EXPERIMENTER_API_KEY"), (403, "check EXPERIMENTER_API_KEY"), (404, "knows no model 'fake-1'")],
+    [
+        (401, "refused the key for fake-1 \\(401\\): check EXPERIMENTER_API_KEY"),
+        (403, "check EXPERIMENTER_API_KEY"),
+        (404, "knows no model 'fake-1'"),
+    ],
 )
 def test_a_wrong_key_or_model_fails_at_once(tmp_path: Path, status: int, words: str) -> None:
     with FakeServer(refuse(status, f"bad key {KEY}")) as server:
@@ -205,7 +240,9 @@ def test_another_bad_request_fails_at_once(tmp_path: Path) -> None:
 
 def test_images_travel_where_the_model_sees(tmp_path: Path) -> None:
     with FakeServer(say(GOOD)) as server:
-        answer = make_gateway(tmp_path, server, vision=True).ask_one("judge", [Message("user", "look", (b"PNG",))], Way, step="1")
+        answer = make_gateway(tmp_path, server, vision=True).ask_one(
+            "judge", [Message("user", "look", (b"PNG",))], Way, step="1"
+        )
         content = server.bodies[0]["messages"][0]["content"]
     assert content == [
         {"type": "text", "text": "look"},
@@ -234,7 +271,13 @@ def test_the_cache_answers_another_session_for_nothing(tmp_path: Path) -> None:
         assert server.calls == 3
     assert answer.cached and answer.value.way == "left" and answer.prompt_tokens == 0
     second = read_calls(tmp_path)[1]
-    assert (second.session_id, second.cached, second.state, second.prompt_tokens, second.cost_usd) == ("s2", True, "ok", 0, 0.0)
+    assert (second.session_id, second.cached, second.state, second.prompt_tokens, second.cost_usd) == (
+        "s2",
+        True,
+        "ok",
+        0,
+        0.0,
+    )
     assert gateway.spent().calls == 1  # of its two answers one was called for
 
 

@@ -76,7 +76,13 @@ class Tree(BaseModel):
 def make_terms() -> st.SearchStrategy[Term]:
     text = st.text(alphabet="abc XYZ.,(", max_size=5)
     weight = st.integers(1, 10_000).map(lambda thousandth: thousandth / 1000)
-    return st.builds(Term, variable=st.sampled_from(["vel_x", "tilt"]), shape=st.sampled_from(Shape), weight=weight, gate=st.none() | text)
+    return st.builds(
+        Term,
+        variable=st.sampled_from(["vel_x", "tilt"]),
+        shape=st.sampled_from(Shape),
+        weight=weight,
+        gate=st.none() | text,
+    )
 
 
 @given(
@@ -140,7 +146,14 @@ def test_choices() -> None:
     assert make_choice_grammar(("reward", "penalise")) == 'root ::= ("reward" | "penalise")\n'
 
 
-@pytest.mark.parametrize("schema", [{"type": "object", "properties": {"x": {"enum": []}}}, {"type": "blob"}, {"type": "integer", "minimum": 3, "maximum": 1}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"x": {"enum": []}}},
+        {"type": "blob"},
+        {"type": "integer", "minimum": 3, "maximum": 1},
+    ],
+)
 def test_what_cannot_be_spelt_is_refused(schema: dict[str, object]) -> None:
     with pytest.raises(UnsupportedSchema):
         make_grammar(schema)

@@ -80,7 +80,9 @@ def test_a_strong_model_is_found_strong_and_asked_once(tmp_path: Path) -> None:
         again = open_fresh(tmp_path, server).capabilities
         assert server.calls == calls == 7  # code twice, schema, two pictures, n, logprobs
     assert able == again
-    assert able.writes_code and able.schema and able.vision and able.n and able.logprobs and able.context_tokens == 32768
+    assert (
+        able.writes_code and able.schema and able.vision and able.n and able.logprobs and able.context_tokens == 32768
+    )
     assert {row.role for row in read_calls(tmp_path)} == {"probe"}
 
 
@@ -104,7 +106,9 @@ def test_a_dead_server_or_a_wrong_key_is_not_taken_for_a_weak_model(tmp_path: Pa
         server.plan.append(refuse(500))
         with pytest.raises(ModelUnavailable):
             open_fresh(tmp_path, server).ask("goal", ASK, Way, step="1")
-        server.default = decide(lambda body: say(GOOD) if "Which way?" in str(body["messages"]) else answer_strongly(body))
+        server.default = decide(
+            lambda body: say(GOOD) if "Which way?" in str(body["messages"]) else answer_strongly(body)
+        )
         assert open_fresh(tmp_path, server).ask_one("goal", ASK, Way, step="1").value.way == "left"
 
 

@@ -55,6 +55,10 @@ def test_a_part_of_a_cut_object_is_never_the_answer() -> None:
         parse_reply('{"terms": [{"note": "inner"}], broken: {"note": "x"}}', Loose)
 
 
-@given(st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)))
+@given(
+    st.dictionaries(
+        st.text(max_size=5), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)
+    )
+)
 def test_any_object_survives_fences_and_prose(value: dict[str, object]) -> None:
     assert find_objects(f"Well:\n```json\n{json.dumps(value)}\n```\nthat is it")[0] == value

@@ -18,7 +18,12 @@ from experimenter.records import Budget
 
 def make_scripted(folder: Path, model: Scripted, session_id: str = "s1") -> Gateway:
     return open_gateway(
-        make_engine(folder), session_id=session_id, choice=scripted_choice(), budget=Budget(), home=folder, provider=model
+        make_engine(folder),
+        session_id=session_id,
+        choice=scripted_choice(),
+        budget=Budget(),
+        home=folder,
+        provider=model,
     )
 
 
@@ -48,7 +53,12 @@ def test_a_function_sees_the_request(tmp_path: Path) -> None:
 
 def test_a_file_goes_on_where_the_session_was(tmp_path: Path) -> None:
     first, second = {"way": "left", "steps": 1}, {"way": "right", "steps": 2}
-    path = write_script(tmp_path, {"role": "goal", "answer": first}, {"role": "judge", "answer": "x"}, {"role": "goal", "answer": second})
+    path = write_script(
+        tmp_path,
+        {"role": "goal", "answer": first},
+        {"role": "judge", "answer": "x"},
+        {"role": "goal", "answer": second},
+    )
     choice = resolve_model(f"scripted/{path}", environment={}, home=tmp_path)
 
     def open_it() -> Gateway:

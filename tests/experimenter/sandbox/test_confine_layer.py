@@ -30,6 +30,7 @@ from experimenter.sandbox.confine import (
     start_confined,
 )
 from experimenter.sandbox.lockdown import EXIT_NOT_CONFINED, main
+from experimenter.sandbox.view import visible_paths
 
 LEVELS = [Level.NAMESPACES, Level.LANDLOCK]
 LIMITS = Limits(memory_bytes=512 * 1024**2, cpu_s=5, wall_s=30.0, file_bytes=1024**2)
@@ -41,7 +42,7 @@ answers = {}
 def attempt(name, act):
     try:
         answers[name] = "open: " + repr(act())[:200]
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, ValueError) as error:
         answers[name] = "shut: " + type(error).__name__
 def hog():
     return len(bytearray(2 * 1024**3))
@@ -76,13 +77,15 @@ answers["capabilities"] = [line.split()[1] for line in open("/proc/self/status")
 attempt("read secret", lambda: open(given["secret"]).read())
 attempt("read shadow", lambda: open("/etc/shadow").read())
 attempt("read passwd", lambda: open("/etc/passwd").read())
-attempt("read home", lambda: os.listdir(given["home"]))
+attempt("home", lambda: ",".join(os.listdir(given["home"])))
 attempt("read package data", lambda: open(given["project"]).read())
 attempt("write outside", lambda: open(given["target"], "w").write("x"))
 attempt("write library", lambda: open(given["library"], "w").write("x"))
 attempt("write root", lambda: open("/owned", "w").write("x"))
 attempt("write etc", lambda: os.mkdir("/etc/owned"))
-attempt("write kernel setting", lambda: open("/proc/sys/kernel/hostname", "w").write("owned"))
+attempt("write kernel setting", lambda: os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
+attempt("press system request", lambda: os.open("/proc/sysrq-trigger", os.O_WRONLY))
+attempt("write own process file", lambda: open("/proc/self/oom_score_adj", "w").write("1000"))
 attempt("link out", lambda: (os.symlink(given["secret"], "link"), open("link").read())[1])
 attempt("hard link", lambda: os.link(given["secret"], "hard"))
 attempt("chmod outside", lambda: os.chmod(given["secret"], 0o777))
@@ -114,8 +117,9 @@ attempt("write readable", lambda: open(given["readable"], "a").write("x"))
 print(json.dumps(answers))
 """
 SHUT = [
-    "read secret", "read shadow", "read passwd", "read home", "read package data", "write outside", "write library",
-    "write root", "write etc", "write kernel setting", "link out", "hard link", "chmod outside", "rename outside",
+    "read secret", "read shadow", "read passwd", "read package data", "write outside", "write library",
+    "write root", "write etc", "write kernel setting", "press system request", "write own process file",
+    "link out", "hard link", "chmod outside", "rename outside",
     "tcp", "udp", "unix socket", "raw socket", "parent environment", "parent memory", "signal parent", "signal everybody",
     "fork", "subprocess", "unshare", "mount", "ptrace", "io_uring", "keyring", "memory", "raise limit", "big file",
     "write readable",
@@ -196,6 +200,13 @@ def test_door_is_shut(outcome: Outcome, door: str) -> None:
 @pytest.mark.parametrize("door", OPEN)
 def test_what_a_job_needs_stays_open(outcome: Outcome, door: str) -> None:
     assert str(outcome.answers[door]).startswith("open"), outcome.answers[door]
+
+
+def test_home_holds_nothing_but_the_way_to_the_interpreter(outcome: Outcome) -> None:
+    answer = str(outcome.answers["home"])
+    home = str(Path.home().resolve()) + "/"
+    on_the_way = {path[len(home) :].split("/")[0] for path in visible_paths() if path.startswith(home)}
+    assert answer.startswith("shut") or set(answer.removeprefix("open: ").strip("'").split(",")) <= on_the_way
 
 
 def test_nothing_reached_the_network(outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ from experimenter.sandbox.screen import screen
 DATA = Path(__file__).parents[2] / "data"
 HOSTILE = sorted((DATA / "hostile").glob("*.py"))
 BENIGN = sorted((DATA / "benign").glob("*.py"))
-LIMITS = CheckLimits(memory_bytes=512 * 1024**2, cpu_s=1, wall_s=15.0)
+LIMITS = CheckLimits(memory_bytes=384 * 1024**2, cpu_s=1, wall_s=15.0)
 
 
 def read_note(path: Path, note: str) -> str:
