@@ -173,7 +173,7 @@ def check_named_state(family: Family, task: TaskSpec) -> None:
     variables = family.card().state
     with opened(family, task, 3) as env:
         env.reset(4)
-        for index, step in enumerate(roll(env, seed=4, steps=4 * _STEPS, extreme=True)):
+        for index, step in enumerate(roll(env, seed=4, steps=3 * _STEPS, extreme=True)):
             states = (step.next_state, env.named_state()) if index % 10 == 0 else (step.next_state,)
             for state in states:
                 _require(
@@ -339,7 +339,7 @@ def _end(p: Parameter, value: float) -> ParamValue:
 def _trace(family: Family, task: TaskSpec, params: Mapping[str, ParamValue]) -> tuple[object, ...]:
     """Everything that a parameter can change: named state, rewards and outcomes of a short run, and the picture."""
     short = family.resolve_task(params, horizon=40, seed=task.seed)
-    with opened(family, short, 2) as env:
+    with opened(family, short, 1) as env:
         env.reset(13)
         frame = env.render(0).tobytes()
         steps = list(roll(env, seed=13, steps=80))

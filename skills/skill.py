@@ -51,7 +51,7 @@ class AdmissionRequest(_Record):
     """Digest of (session, task, job)."""
 
     @model_validator(mode="after")
-    def _known_files(self) -> Self:
+    def _has_params(self) -> Self:
         if not isinstance(self.task.get("params"), dict):
             raise ValueError("the task has no params: expected a TaskSpec as plain JSON")
         return self

@@ -60,12 +60,13 @@ class ObservationCodec:
         lows, highs = zip(*(_bounds(part.space) for part in self.parts), strict=True)
         self.space = spaces.Box(np.concatenate(lows), np.concatenate(highs), dtype=np.float32)
         self._plain = isinstance(space, spaces.Box)
+        self._flat = len(space.shape or ()) == 1
         self._names = self._name_components(names)
 
     def encode(self, raw: Any, row: NDArray[np.float64]) -> None:
         """Write one raw observation into `row` [d]."""
         if self._plain:
-            row[:] = raw if np.ndim(raw) == 1 else np.asarray(raw).reshape(-1)
+            row[:] = raw if self._flat else np.asarray(raw).reshape(-1)
             return
         for part in self.parts:
             value = raw
@@ -127,7 +128,7 @@ class ActionCodec:
         """Turn [n] int64 or [n, k] float32 into one raw action a world."""
         if isinstance(self._raw, spaces.Discrete):
             first = int(self._raw.start)
-            return [np.int64(action) for action in (actions + first).tolist()]
+            return list((actions + first).tolist())
         return actions.reshape(len(actions), *(self._raw.shape or ())).astype(self._raw.dtype)
 
     def variables(self) -> tuple[Variable, ...]:

@@ -93,6 +93,8 @@ def _message(error: BaseException) -> str:
         return "out of memory: the job needed more than it may use"
     if isinstance(error, OSError) and error.errno is not None:
         cause = _DISK.get(error.errno) or error.strerror or type(error).__name__
-        return f"{cause} ({error.filename}): free space or choose another home folder" if error.filename else cause
+        where = f" ({error.filename})" if error.filename else ""
+        advice = ": free space or choose another home folder" if error.errno in (*_DISK, *_PLACE) else ""
+        return f"{cause}{where}{advice}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -152,14 +152,14 @@ class Watch:
 
     def _check_stop(self) -> None:
         now = time.monotonic()
-        soft_limit = self._job.wall_limit_s - min(20.0, 0.1 * self._job.wall_limit_s)
+        soft_limit = self._job.wall_limit_s - min(20.0, 0.25 * self._job.wall_limit_s)
         if self._asked is None and (self._stop.is_set or self.wall_s >= soft_limit):
             self._asked = now
             self.stopping = True
             files.request_stop(self._folder)
         self.draining = self._stop.is_set and not self._stop.keep
         if self._asked is not None and self._stop.is_set and now - self._asked > self._grace_s:
-            self._kill("drain" if self.draining else "stalled")
+            self._kill("drain")
 
     def _check_limits(self) -> None:
         if self.wall_s >= self._job.wall_limit_s:
@@ -304,7 +304,9 @@ def _conclude(
     if watch.killed == "stalled":
         raise fail("worker", "stalled", "killed: the training worker gave no sign of life")
     if process.returncode == EXIT_DISK:
-        raise fail("worker", "disk", f"the disk is full or cannot be written: free space, then run again ({folder.root})")
+        raise fail(
+            "worker", "disk", f"the disk is full or cannot be written: free space, then run again ({folder.root})"
+        )
     log = clip((files.read_plain(folder.work / "stderr.txt", 64_000_000) or b"").decode(errors="replace"), _LOG_BYTES)
     words = log.strip().splitlines()
     kind = (

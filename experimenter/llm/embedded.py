@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import secrets
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -149,7 +149,9 @@ class _Child:
         try:
             self.process.stdin.write(json.dumps(settings).encode() + b"\n")
             self.process.stdin.flush()
-            ready, _, _ = select.select([self.process.stdout], [], [], _START_S)
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.process.stdout, selectors.EVENT_READ)
+                ready = selector.select(_START_S)
             line = self.process.stdout.readline() if ready else b""
             return str(json.loads(line)["url"])
         except (OSError, ValueError, KeyError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,6 +10,7 @@ from statistics import fmean
 from envs.catalog import get_family
 from envs.task import TaskSpec
 from experimenter.evaluation.convergence import spearman
+from experimenter.evaluation.rollout import Frame
 from experimenter.evaluation.statistics import pooled_iqm
 from experimenter.records import CurvePoint, JobResult, RewardProgram
 from experimenter.roles.reflector import CandidateReport
@@ -43,7 +45,7 @@ def encode_png(frame: Frame) -> bytes:
     """One RGB frame as a PNG file."""
     from PIL import Image
 
-    file = io.BytesIO()
+    file: io.BytesIO = io.BytesIO()
     Image.fromarray(frame).save(file, "PNG")
     return file.getvalue()
 

@@ -1,14 +1,16 @@
 """Calibrated sign scoring: is a larger value of a quantity good or bad? One constrained word a quantity, read as log-probabilities.
 
-A small model cannot be trusted with signs in arithmetic, but the margin between "reward" and "penalise", less the margin that
-it gives to a quantity without content, ranks them well (25 of 27 right for a 1.5B model, 21 without the calibration).
+A small model cannot be trusted with signs in arithmetic, but the margin between "reward" and "penalise" ranks quantities well.
+The calibration is in the prompt: as many examples that reward as that penalise, given as turns of a talk. Measured with the
+1.5B model on 18 variables of three families: 16 right, AUC 0.98; as one text 3 to 5 right. Subtracting a content-free
+quantity's margin repairs the one text (15) and spoils the balanced turns (15), so it is not done.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, prod
 
 from envs.family import Card, Variable
@@ -18,9 +20,10 @@ from prompts.specification import ACTION
 from prompts.templates import brief, render
 
 WORDS = ("reward", "penalise")
-_CONTENT_FREE = "N/A"
-_SURE = 0.4
-"""Smallest calibrated margin, in nats, that settles a sign."""
+_SURE = 0.1
+"""Smallest margin, in nats, that settles a sign."""
+_DIRECTED = re.compile(r"forward|toward|upward|progress|fraction|share of|from the start")
+_TWINS = re.compile(r"\d+|\b(left|right|first|second)\b|(?<=_)(left|right|x|y)(?=_)|(?<![a-z])(left|right)(?=_)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +34,8 @@ class Quantity:
     meaning: str
     low: float
     high: float
-    size: int = 1
     margin: float = 0.0
-    """Log-probability of "reward" minus that of "penalise", calibrated; 0 when it was not scored."""
+    """Log-probability of "reward" minus that of "penalise"; 0 when it was not scored."""
 
     @property
     def direction(self) -> str | None:
@@ -44,11 +46,12 @@ class Quantity:
 
     @property
     def is_flag(self) -> bool:
-        return (self.low, self.high) == (0, 1) and bool(re.search(r"\b1 (when|while|where|if)\b|\b1:", self.meaning))
+        return (self.low, self.high) == (0, 1) and bool(re.search(r"\b1 (when|while|where|if)\b", self.meaning))
 
     @property
-    def is_signed(self) -> bool:
-        return self.low < 0 < self.high
+    def is_size(self) -> bool:
+        """True where only the distance from zero can be good or bad: values of both signs, and no direction in the words."""
+        return self.low < 0 < self.high and not _DIRECTED.search(self.meaning)
 
     @property
     def reach(self) -> float:
@@ -56,38 +59,46 @@ class Quantity:
         largest = max(abs(self.low), abs(self.high))
         return round(largest, 6) if isfinite(largest) and largest > 0 else 1.0
 
+    @property
+    def spelt(self) -> str:
+        """The quantity as the model reads it: name in words, what it is, without the fine print."""
+        name = self.name.replace("_", " ")
+        stop = ";" if self.is_flag else r"[;:]"
+        return f"{'size of ' if self.is_size else ''}{name} ({brief(re.split(stop, self.meaning)[0], 80)})"
+
 
 def list_quantities(card: Card) -> list[Quantity]:
     """Every state variable of the card and, where actions are continuous, the size of the action."""
-    found = [_quantity(variable) for variable in card.state]
+    found = [_quantity(variable) for variable in card.state if prod(variable.shape) <= 4]
     if card.actions and not any(variable.unit == "choice" for variable in card.actions):
-        size = sum(prod(variable.shape) for variable in card.actions)
         reach = max(max(abs(variable.low), abs(variable.high)) for variable in card.actions)
-        found.append(Quantity(name=ACTION, meaning="size of the actions, the motor effort", low=-reach, high=reach, size=size))
+        found.append(Quantity(name=ACTION, meaning="motor effort", low=-reach, high=reach))
     return found
 
 
-def score_signs(gateway: Gateway, card: Card, quantities: Sequence[Quantity], *, goal: str, step: str) -> list[Quantity]:
-    """Score every quantity; one short call each, one more for the calibration. Raises what `Gateway.score` raises."""
-    system = render("reward_writer_compact.system", card=card)
-    bias = _margin(gateway, system, goal, _CONTENT_FREE, f"{step}:sign:calibration")
+def score_signs(gateway: Gateway, quantities: Sequence[Quantity], *, goal: str, step: str) -> list[Quantity]:
+    """Score every quantity by one short call; twins (leg 1 and leg 2, left and right) share one. Raises what `Gateway.score` raises."""
+    turns = _example_turns()
+    margins: dict[str, float] = {}
     scored = []
     for quantity in quantities:
-        margin = _margin(gateway, system, goal, spell(quantity), f"{step}:sign:{quantity.name}")
-        scored.append(Quantity(**{**quantity.__dict__, "margin": round(margin - bias, 4)}))
+        kind = _TWINS.sub("#", quantity.name)
+        if kind not in margins:
+            asked = Message("user", render("reward_writer_compact.sign", goal=goal, quantity=quantity.spelt))
+            scores = gateway.score("reward_writer", [*turns, asked], WORDS, step=f"{step}:sign:{quantity.name}")
+            margins[kind] = round(scores[WORDS[0]] - scores[WORDS[1]], 4)
+        scored.append(replace(quantity, margin=margins[kind]))
     return scored
 
 
-def spell(quantity: Quantity) -> str:
-    """A quantity as the model reads it: its name in words, and the start of its meaning."""
-    return f"{quantity.name.replace('_', ' ')}: {brief(quantity.meaning, 80)}"
+def _example_turns() -> list[Message]:
+    turns = [Message("system", render("reward_writer_compact.sign_system"))]
+    for line in render("reward_writer_compact.sign_examples").splitlines():
+        goal, quantity, word = (part.strip() for part in line.split("|"))
+        asked = render("reward_writer_compact.sign", goal=goal, quantity=quantity)
+        turns += [Message("user", asked), Message("assistant", word)]
+    return turns
 
 
 def _quantity(variable: Variable) -> Quantity:
-    return Quantity(name=variable.name, meaning=variable.meaning, low=variable.low, high=variable.high, size=prod(variable.shape))
-
-
-def _margin(gateway: Gateway, system: str, goal: str, quantity: str, step: str) -> float:
-    user = render("reward_writer_compact.sign", goal=goal, quantity=quantity)
-    scores = gateway.score("reward_writer", [Message("system", system), Message("user", user)], WORDS, step=step)
-    return scores[WORDS[0]] - scores[WORDS[1]]
+    return Quantity(name=variable.name, meaning=variable.meaning, low=variable.low, high=variable.high)

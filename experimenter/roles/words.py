@@ -139,12 +139,12 @@ def is_open(text: str) -> bool:
 
 
 def _mentioned(card: Card, said: Sequence[str]) -> Iterable[Parameter]:
-    """Parameters named in full, or by their first noun (then the family's first axis of that noun stands for it)."""
+    """Parameters named in full; one that is off by default (an obstacle) also by its first noun, which turns it on."""
     taken: set[str] = set()
     for param in sorted(card.params, key=lambda param: param.step <= 0):
         first, *rest = nouns(param)
         named = any(word in said for word in rest)
-        if _says(first, said) and (named or (param.step > 0 and first not in taken)):
+        if _says(first, said) and (named or (param.step > 0 and param.default == param.low and first not in taken)):
             taken.add(first)
             yield param
 

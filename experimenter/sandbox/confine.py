@@ -75,7 +75,8 @@ class Limits:
     file_bytes: int | None = 16 * _MIB
     """Largest single file that it may write; also the size of its /tmp."""
     processes: int = 0
-    """Child processes that it may have; 0 refuses fork (threads stay allowed)."""
+    """Child processes that it may have; 0 refuses fork (threads stay allowed). Above 0 the kernel counts only for users
+    other than root, so give it to trusted commands alone (the check worker forks once a program and then shuts the door)."""
 
 
 TRAIN_LIMITS = Limits(memory_bytes=6 * 1024 * _MIB, cpu_s=None, wall_s=None, file_bytes=1024 * _MIB)

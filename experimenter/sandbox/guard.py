@@ -92,13 +92,13 @@ def call_program(
 
     `action` is [n, k]. Raises `RewardFault`.
     """
-    try:
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite is reported by name, not as a warning
+        try:
             answer = function(ReadOnlyState(state), read_only(action), ReadOnlyState(next_state))
-    except Exception as error:  # the boundary to generated code: whatever it raises becomes a stored failure
-        kind = "memory" if isinstance(error, MemoryError) else "exception"
-        raise RewardFault(kind, f"line {line_of(error)}: {explain(error)}") from None
-    return check_answer(answer, len(action))
+        except Exception as error:  # the boundary to generated code: whatever it raises becomes a stored failure
+            kind = "memory" if isinstance(error, MemoryError) else "exception"
+            raise RewardFault(kind, f"line {line_of(error)}: {explain(error)}") from None
+        return check_answer(answer, len(action))
 
 
 def check_answer(answer: object, n: int) -> tuple[Rewards, dict[str, Rewards]]:

@@ -74,7 +74,18 @@ def bubblewrap_arguments(paths: Sequence[str], folder: Path, *, temporary_bytes:
     for path in paths:
         command += _bind(path)
     # Root without capabilities still owns the kernel's settings under /proc, so all of it is made read-only.
-    command += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--size", str(temporary_bytes), "--tmpfs", "/dev/shm"]
+    command += [
+        "--proc",
+        "/proc",
+        "--remount-ro",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        str(temporary_bytes),
+        "--tmpfs",
+        "/dev/shm",
+    ]
     command += ["--remount-ro", "/dev", "--bind", str(folder), str(folder), "--chdir", str(folder)]
     return [*command, "--remount-ro", "/"]
 

@@ -74,7 +74,16 @@ _MUJOCO: Mapping[str, ParamValue] = {"num_envs": 16, "rollout_steps": 256, "mini
 _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
     "walker": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
     "gym:BipedalWalker-v3": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
-    "gym:CartPole-v1": {"num_envs": 8, "rollout_steps": 64, "minibatch": 256, "learning_rate": 2e-3, "gae_lambda": 0.9},
+    # 500 for 5 of 5 seeds in 40k steps; with the normaliser, whose early variances are tiny, 2 of 9 seeds were late
+    "gym:CartPole-v1": {
+        "num_envs": 8,
+        "rollout_steps": 64,
+        "minibatch": 256,
+        "learning_rate": 2e-3,
+        "gae_lambda": 0.9,
+        "normalise_observations": False,
+        "checkpoint_steps": 50_000,
+    },
 }
 
 

@@ -104,7 +104,7 @@ def test_operators_quotes_and_signs_are_only_words(filled: Store, text: str) -> 
     assert set(find(filled, text)) == expected
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=200))
 def test_any_text_is_safe(filled: Store, text: str) -> None:
     find(filled, text)

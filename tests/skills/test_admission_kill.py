@@ -53,7 +53,8 @@ def url_of(store: Store) -> str:
     return store.engine.url.render_as_string(hide_password=False)
 
 
-def test_kill_9_then_admit_again_gives_every_skill_once(store: Store, tmp_path: Path) -> None:
+def test_kill_9_then_admit_again_gives_every_skill_once(sqlite_store: Store, tmp_path: Path) -> None:
+    store = sqlite_store
     process = start(url_of(store), tmp_path, 1000, "a")
     time.sleep(0.07)
     os.kill(process.pid, signal.SIGKILL)

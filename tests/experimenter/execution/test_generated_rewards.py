@@ -65,7 +65,7 @@ def test_endless_reward_is_killed_at_the_limit(tmp_path: Path, make_job: MakeJob
     (result,) = LocalExecutor(tmp_path, workers=1).run([job])
     assert result.failure is not None
     assert (result.status, result.failure.kind) == (JobStatus.KILLED, "timeout")
-    assert time.monotonic() - started < 10.0 and result.cpu_s > 1.0
+    assert time.monotonic() - started < 25.0 and result.cpu_s > 1.0
     left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     assert left == []
 

@@ -121,15 +121,15 @@ def test_wall_limit_kills_the_whole_group(tmp_path: Path, make_job: MakeJob) -> 
     result = run_one(tmp_path, job)
     assert result.status is JobStatus.KILLED
     assert result.failure is not None and result.failure.kind == "timeout"
-    assert 3.9 < result.wall_s < 7.0
+    assert 3.9 < result.wall_s < 15.0
     pid = int((tmp_path / "jobs" / job.digest / "work" / "grandchild").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_slow_job_is_asked_to_stop_before_its_limit_and_keeps_its_policy(tmp_path: Path, make_job: MakeJob) -> None:
-    result = run_one(tmp_path, make_job(steps=10**6, settings={"pause_s": 0.05}, wall_limit_s=4.0))
+    result = run_one(tmp_path, make_job(steps=10**6, settings={"pause_s": 0.05}, wall_limit_s=10.0))
     assert result.status is JobStatus.STOPPED and result.ok
-    assert 0 < result.steps < 10**6 and result.wall_s < 4.0
+    assert 0 < result.steps < 10**6 and result.wall_s < 10.0
 
 
 def test_a_silent_worker_is_killed(tmp_path: Path, make_job: MakeJob) -> None:
@@ -198,7 +198,7 @@ def test_a_full_disk_is_a_failure_that_is_not_stored(tmp_path: Path, make_job: M
         "r, = make_executor(home, workers=1).run([job]);"
         "print(r.failure.kind, (home / 'jobs' / job.digest / 'result.json').exists(), r.failure.message)"
     )
-    mount = f"mount -t tmpfs -o size=16k none {home} && exec {sys.executable} -c \"$0\" {home}"
+    mount = f'mount -t tmpfs -o size=16k none {home} && exec {sys.executable} -c "$0" {home}'
     done = subprocess.run(["unshare", "-rm", "sh", "-c", mount, script], capture_output=True, text=True)
     if "mount" in done.stderr or "unshare" in done.stderr:
         pytest.skip("this machine does not let us mount a small disk")
@@ -223,7 +223,7 @@ def test_kill_of_the_parent_takes_the_workers_along_and_a_new_run_finishes(tmp_p
     assert workers
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_for(lambda: not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers), timeout_s=1.0)
+    wait_for(lambda: not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers), timeout_s=3.0)
     assert not (work.parent / "result.json").exists()
     resumed = run_one(tmp_path, job)
     whole = run_whole(tmp_path / "other", job)

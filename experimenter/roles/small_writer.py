@@ -1,0 +1,128 @@
+"""Reward specifications from a small model: signs first, by scoring; then terms, under a grammar in which the signs are fixed.
+
+The model chooses variables, shapes and weights. What follows from the card is not asked: a quantity that can be of either sign
+is penalised by its size, the scale is the range. So no answer can contradict the scored signs or name what does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from envs.family import Card
+from envs.task import TaskSpec
+from experimenter.llm.gateway import Gateway
+from experimenter.llm.messages import Answer, Failed, Message
+from experimenter.records import RewardKind, RewardProgram
+from experimenter.rewards.specification import describe
+from experimenter.roles.signs import Quantity, list_quantities, score_signs
+from prompts.answers import CompactRewardAnswer, compact_reward_answer
+from prompts.specification import ACTION, RewardSpecification, RewardTerm
+from prompts.templates import render
+
+_MOST_GOOD, _MOST_BAD = 3, 4
+_TEMPERATURE = 0.9
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A quantity as the small model is offered it."""
+
+    quantity: Quantity
+
+    @property
+    def name(self) -> str:
+        return self.quantity.name
+
+    @property
+    def meaning(self) -> str:
+        return self.quantity.meaning
+
+    @property
+    def wish(self) -> str:
+        if self.quantity.is_flag:
+            return "good" if self.quantity.direction == "reward" else "bad"
+        return "larger is better" if self.quantity.direction == "reward" else "smaller is better"
+
+
+def write_specifications(
+    gateway: Gateway, task: TaskSpec, card: Card, *, k: int, findings: str, parents: tuple[str, ...], step: str
+) -> tuple[list[RewardProgram], list[str], list[str]]:
+    """Return up to k programs of kind SPECIFICATION, the refusals of unusable answers, and notes for the report."""
+    goal = card.success
+    quantities = list_quantities(card)
+    scored = score_signs(gateway, quantities, goal=f"{card.title}. {goal}", step=step) if gateway.capabilities.logprobs else quantities
+    offered = choose_offered(scored)
+    if not offered:
+        return [], ["the model is sure of no variable's sign"], []
+    shapes = {quantity.name: shapes_for(quantity) for quantity in offered}
+    user = render(
+        "reward_writer_compact.user", goal=goal, quantities=[_Offer(quantity) for quantity in offered], findings=findings
+    )
+    messages = [Message("system", render("reward_writer_compact.system", card=card)), Message("user", user)]
+    answers = gateway.ask(
+        "reward_writer", messages, compact_reward_answer(shapes), step=step, n=k, temperature=_TEMPERATURE, max_tokens=220
+    )
+    programs, refusals = [], []
+    for answer in answers:
+        if isinstance(answer, Failed):
+            refusals.append(answer.error)
+        else:
+            programs.append(_program(answer, offered, card, parents))
+    signs = ", ".join(f"{quantity.name} {quantity.margin:+.1f}" for quantity in sorted(scored, key=lambda one: -one.margin))
+    return programs, refusals, [f"sign margins: {signs}"]
+
+
+def choose_offered(scored: Sequence[Quantity]) -> list[Quantity]:
+    """The quantities with the clearest signs: at most three to reward, four to penalise (failure flags first)."""
+    good = sorted((one for one in scored if one.direction == "reward"), key=lambda one: -one.margin)[:_MOST_GOOD]
+    bad = sorted((one for one in scored if one.direction == "penalise"), key=lambda one: (not one.is_flag, one.margin))[:_MOST_BAD]
+    return [*good, *bad]
+
+
+def shapes_for(quantity: Quantity) -> tuple[str, ...]:
+    """Shapes that make sense for a quantity with its sign."""
+    if quantity.is_flag:
+        return ("linear",)
+    if quantity.name == ACTION:
+        return ("square",)
+    if quantity.is_size or (quantity.direction == "penalise" and quantity.low < 0):
+        return ("absolute", "square")
+    return ("linear", "progress") if quantity.direction == "reward" else ("linear", "square")
+
+
+def make_specification(answer: CompactRewardAnswer, offered: Sequence[Quantity], card: Card) -> RewardSpecification:
+    """Put the model's terms together with the scored signs and the card's scales; a variable named twice counts once."""
+    by_name = {quantity.name: quantity for quantity in offered}
+    terms: dict[str, RewardTerm] = {}
+    for term in answer.terms:
+        if term.variable in by_name:
+            terms.setdefault(term.variable, _term(by_name[term.variable], term.shape, term.weight, card))
+    gains = [term for term in terms.values() if term.direction == "reward"]
+    return RewardSpecification(terms=tuple(terms.values()), alive_bonus=0.0 if gains else 1.0)
+
+
+def _term(quantity: Quantity, shape: str, weight: float, card: Card) -> RewardTerm:
+    values = {
+        "variable": quantity.name,
+        "direction": quantity.direction,
+        "shape": shape,
+        "weight": weight,
+        # progress pays per step: the whole range in a whole episode comes to the weight times the horizon
+        "scale": quantity.reach / card.horizon if shape == "progress" else quantity.reach,
+    }
+    return RewardTerm.model_validate(values)
+
+
+def _program(
+    answer: Answer[CompactRewardAnswer], offered: Sequence[Quantity], card: Card, parents: tuple[str, ...]
+) -> RewardProgram:
+    specification = make_specification(answer.value, offered, card)
+    return RewardProgram(
+        kind=RewardKind.SPECIFICATION,
+        source=specification.to_json(),
+        rationale=describe(specification),
+        model=answer.model,
+        prompt_digest=answer.prompt_digest,
+        parents=parents,
+    )
