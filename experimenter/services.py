@@ -147,7 +147,7 @@ def open_services(
     )
     clock = SessionClock(journal, config.budget.wall_s, lambda: executor.stop("the time budget is spent", keep=True))
     clock.start()
-    journal.event("model", "model", f"model: {gateway.provider}/{gateway.model} ({gateway.reason})")
+    journal.event("model", "model", f"model: {gateway.model} ({gateway.reason})")
     return Services(
         home=home,
         config=config,

@@ -14,7 +14,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from prompts.specification import Shape
 
-
 A = TypeVar("A", bound="Answer")
 
 
@@ -163,15 +162,22 @@ def choice_answer(options: Sequence[str]) -> type[ChoiceAnswer]:
     return _narrow(ChoiceAnswer, choice=_one_of(options))
 
 
-def compact_reward_answer(shapes: Mapping[str, Sequence[str]]) -> type[CompactRewardAnswer]:
-    """Schema of two to five terms: each variable of `shapes` with the shapes that make sense for it."""
-    terms = [
-        create_model(f"Term{place}", __base__=CompactTerm, variable=_one_of([name]), shape=_one_of(allowed))
-        for place, (name, allowed) in enumerate(shapes.items())
+def compact_reward_answer(terms: Mapping[str, tuple[Sequence[str], float, float]]) -> type[CompactRewardAnswer]:
+    """Schema of two to five terms over the variables of `terms`: each with its shapes, least and largest weight."""
+    kinds = [
+        create_model(
+            f"Term{place}",
+            __base__=CompactTerm,
+            variable=_one_of([name]),
+            shape=_one_of(shapes),
+            weight=(float, Field(ge=low, le=high, allow_inf_nan=False)),
+        )
+        for place, (name, (shapes, low, high)) in enumerate(terms.items())
     ]
-    union = Annotated[cast(Callable[[Any], Any], Union.__getitem__)(tuple(terms)), Field(discriminator="variable")]
-    kind = union if len(terms) > 1 else terms[0]
-    return _narrow(CompactRewardAnswer, terms=(_list_of(kind), Field(min_length=min(2, len(terms)), max_length=5)))
+    kind: Any = kinds[0]
+    if len(kinds) > 1:
+        kind = Annotated.__class_getitem__((_union(kinds), Field(discriminator="variable")))  # type: ignore[attr-defined]
+    return _narrow(CompactRewardAnswer, terms=(_list_of(kind), Field(min_length=min(2, len(kinds)), max_length=5)))
 
 
 def _values(names: Sequence[str], limit: int) -> tuple[Any, Any]:
@@ -183,6 +189,10 @@ def _values(names: Sequence[str], limit: int) -> tuple[Any, Any]:
 
 def _one_of(names: Sequence[str]) -> tuple[Any, Any]:
     return cast(Callable[[Any], Any], Literal.__getitem__)(tuple(names)), Field()
+
+
+def _union(kinds: Sequence[Any]) -> Any:
+    return cast(Callable[[Any], Any], Union.__getitem__)(tuple(kinds))
 
 
 def _list_of(kind: Any) -> Any:

@@ -43,11 +43,16 @@ def list_templates() -> list[str]:
     return sorted(path.name[:-3] for path in files("prompts").iterdir() if path.name.endswith(".j2"))
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Write a number for a reader: four digits, no trailing zeros."""
     if value is None or math.isnan(value):
         return "unknown"
     return f"{value:.4g}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share of 1 in percent."""
+    return "unknown" if share is None else f"{number(100 * share)}%"
 
 
 def interval(low: float, high: float) -> str:
@@ -86,7 +91,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=False,
         autoescape=False,  # plain text for a model, never HTML
     )
-    environment.filters.update(number=number, brief=brief, quoted=quoted)
+    environment.filters.update(number=number, percent=percent, brief=brief, quoted=quoted)
     environment.globals.update(interval=interval)
     environment.globals["cards"] = environment.get_template(f"{_CARDS}.j2").module
     return environment

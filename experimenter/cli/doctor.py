@@ -164,7 +164,7 @@ def _model(folder: Path) -> Finding:
         else ""
     )
     return Finding(
-        name="model", state="optional" if do else "ok", what=f"{choice.provider}/{choice.model}: {choice.reason}", do=do
+        name="model", state="optional" if do else "ok", what=f"{choice.model}: {choice.reason}", do=do
     )
 
 

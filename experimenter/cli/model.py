@@ -47,7 +47,7 @@ def list_(home: Annotated[Path | None, home_option()] = None, json: Annotated[bo
         ["model", "size", "note", "file"],
         [(r["name"], f"{r['bytes'] / 1e6:.0f} MB", r["note"], r["path"] or "not fetched") for r in rows],
     )
-    typer.echo(f"\nnow answering: {choice.provider}/{choice.model} ({choice.reason})")
+    typer.echo(f"\nnow answering: {choice.model} ({choice.reason})")
 
 
 @app.command()
@@ -72,7 +72,7 @@ def fetch(
     if if_needed:
         choice = resolve_model(None, base_url=None, environment=os.environ, home=folder)
         if choice.provider != "none":
-            typer.echo(f"model: {choice.provider}/{choice.model} ({choice.reason})")
+            typer.echo(f"model: {choice.model} ({choice.reason})")
             return
     try:
         path = fetch_model(name, home=folder, source=_source(source), progress=Progress(name))

@@ -63,8 +63,8 @@ def clip(text: str, limit: int) -> str:
 
 
 def is_transient(failure: Failure) -> bool:
-    """True for failures of this machine's disk: never stored as the job's result, so that a later run tries again."""
-    return failure.kind == "disk"
+    """True for failures of this machine or installation, not of the job: never stored as its result, so that a later run tries again."""
+    return failure.kind in ("disk", "ImportError", "ModuleNotFoundError")
 
 
 def all_finite(values: object) -> bool:

@@ -26,7 +26,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from experimenter.execution.failures import fail
-from experimenter.records import Evaluation, Failure, JobResult, Record, TrainJob
+from experimenter.records import Evaluation, Failure, JobResult, JobStatus, Record, TrainJob
 from skills.artifact import SPEC_FILE, WEIGHTS_FILE, ArtifactError, read_policy
 
 _SMALL = 1_000_000
@@ -110,6 +110,15 @@ def read_result(folder: JobFolder, digest: str) -> JobResult | None:
     """Read the stored result; None when there is none, when it is damaged or when it is of another job."""
     result = read_record(folder.root / "result.json", JobResult, _RESULT)
     return result if result is not None and result.job_digest == digest else None
+
+
+def find_result(folder: JobFolder, digest: str) -> JobResult | None:
+    """The stored result of a job that ran to its end, well or badly.
+
+    One that a budget stopped or killed early is not the job's result for a later session: it goes on from its checkpoint.
+    """
+    result = read_result(folder, digest)
+    return result if result is not None and result.status in (JobStatus.DONE, JobStatus.FAILED) else None
 
 
 def read_evaluation(folder: JobFolder) -> Evaluation | None:

@@ -180,7 +180,7 @@ def run_job(
     folder, lock = JobFolder(home / "jobs" / job.digest), None
     try:
         with boundary("worker"):
-            found = files.read_result(folder, job.digest)
+            found = files.find_result(folder, job.digest)
             if found is not None:
                 notify(JobUpdate(job_digest=job.digest, state=JobState.FOUND, step=found.steps))
                 return found
@@ -209,7 +209,7 @@ def _run_locked(
     lock: int,
 ) -> JobResult | None:
     # another process may have finished it while we waited for the lock
-    if (found := files.read_result(folder, job.digest)) is not None:
+    if (found := files.find_result(folder, job.digest)) is not None:
         return found
     before = 0
     try:

@@ -43,7 +43,11 @@ _UNKNOWN = Pace(steps_per_s=3000, needed_steps=1_000_000)
 def known_pace(family: str, past: Sequence[JobResult] = ()) -> Pace:
     """Pace of `family`; measured where at least three past jobs of 20 s or more tell it."""
     nominal = _PACE.get(family, _UNKNOWN)
-    rates = sorted(result.new_steps / result.wall_s for result in past if result.ok and result.wall_s >= 20 and result.new_steps > 0)
+    rates = sorted(
+        result.new_steps / result.wall_s
+        for result in past
+        if result.ok and result.wall_s >= 20 and result.new_steps > 0
+    )
     if len(rates) < 3:
         return nominal
     return Pace(steps_per_s=rates[len(rates) // 4], needed_steps=nominal.needed_steps)

@@ -21,6 +21,8 @@ class Hooks:
     on_result: Callable[[JobResult], None]
     on_standing: Callable[[Standing], None]
     on_update: Callable[[JobUpdate], None] | None = None
+    known: Callable[[Sequence[TrainJob]], dict[str, JobResult]] = lambda jobs: {}
+    """Results that the caller has already, by job digest: they are not asked for again, however they ended."""
     skip: Callable[[int], bool] = lambda rung: False
     """Asked before each rung but the first: True ends the race there (no time for it)."""
 
@@ -72,8 +74,9 @@ def run_extension(executor: Executor, jobs: Sequence[TrainJob], budget_steps: in
 
 
 def collect(executor: Executor, jobs: Sequence[TrainJob], hooks: Hooks) -> dict[str, JobResult]:
-    results: dict[str, JobResult] = {}
-    for result in executor.run(jobs, hooks.on_update):
+    """Run what is not known yet; returns the results by job digest."""
+    results = hooks.known(jobs)
+    for result in executor.run([job for job in jobs if job.digest not in results], hooks.on_update):
         hooks.on_result(result)
         results[result.job_digest] = result
     return results

@@ -10,7 +10,7 @@ from langgraph.types import Command
 from experimenter.graph import routes
 from experimenter.graph.state import State
 from experimenter.records import Decision
-from experimenter.research import agenda, judging, racing, rewards
+from experimenter.research import agenda, certifying, judging, racing, rewards
 from experimenter.services import Services
 
 Context = Runtime[Services]
@@ -78,7 +78,7 @@ def extend(state: State, runtime: Context) -> State:
 def certify(state: State, runtime: Context) -> Command[Literal["next", "reflect"]]:
     """The winner's policy -> a skill, if held-out seeds say so."""
     services = runtime.context
-    skill = judging.certify_task(services, state["task"], state["generation"])
+    skill = certifying.certify_task(services, state["task"], state["generation"])
     goto = routes.after_certify(
         skill is not None,
         generation=state["generation"],

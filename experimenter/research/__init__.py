@@ -1,5 +1,6 @@
 """The steps of a run, one file a stage: what each node of the graph does between loading by id and journaling.
 
-Read in the order of a run: `agenda.py` (goal, tasks, skills, the end), `admission.py`, `rewards.py`, `racing.py`, `judging.py`;
+Read in the order of a run: `agenda.py` (goal, tasks, skills, the end), `admission.py`, `rewards.py`, `racing.py`, `judging.py`,
+`certifying.py`;
 `views.py` prepares what the judge and the reflector are shown. Every step may run twice: rows are keyed by what happened.
 """

@@ -1,38 +1,26 @@
-"""The verdict on a task, its certificate, and the reflection: what its results came to."""
+"""The verdict on a task and the reflection: what its results came to, and what to change next."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from statistics import fmean
 
-from envs.catalog import get_family
-from envs.task import TaskSpec, canonical_digest
 from experimenter.evaluation.convergence import judge_curves
 from experimenter.evaluation.race import select_best_job
-from experimenter.evaluation.rollout import evaluate
-from experimenter.evaluation.seeds import admission_seeds
 from experimenter.records import (
-    Evaluation,
     Floor,
     JobResult,
     RewardKind,
     SuccessRule,
-    TrainJob,
     Verdict,
 )
 from experimenter.research.agenda import card_of
 from experimenter.research.racing import best_jobs, job_results
 from experimenter.research.views import candidate_reports, curve_picture, rollout_frames
 from experimenter.rewards.audit import audit_curve
-from experimenter.roles.common import words_of
 from experimenter.roles.judge import combine, judge
 from experimenter.roles.reflector import reflect
 from experimenter.services import Services
-from skills.artifact import load_policy
-from skills.evidence import Evidence
-from skills.skill import AdmissionRequest, SkillProblem
 
 
 def judge_task(services: Services, task_digest: str, generation: int, extension: int) -> Verdict:
@@ -92,37 +80,6 @@ def audit_numbers(results: Sequence[JobResult]) -> dict[str, float]:
     return numbers
 
 
-def certify_task(services: Services, task_digest: str, generation: int) -> str | None:
-    """Test the winner's policy on worlds that no race has seen; admit it when they say so. Returns the skill's id."""
-    journal, goal = services.journal, services.journal.goal()
-    task = journal.task(task_digest)
-    jobs = best_jobs(services, task_digest)
-    best = select_best_job(jobs[0].reward.digest, jobs, job_results(services, jobs)) if jobs else None
-    if best is None:
-        journal.event(
-            f"uncertified:{task_digest}:{generation}",
-            "skill",
-            "no policy to certify: every training run failed or none ended in time",
-        )
-        return None
-    seeds = admission_seeds(goal.rule.episodes, attempt=generation)
-    policy = load_policy(services.home / "jobs" / best / "policy")
-    evaluation = evaluate(get_family(task.family), task, policy, seeds)
-    request = _admission(services, task, next(job for job in jobs if job.digest == best), evaluation, generation)
-    low, high = request.evidence.success_interval
-    line = f"success {request.evidence.success_rate:.2f} [{low:.2f}, {high:.2f}] over {len(seeds)} held-out episodes, mean native return {request.evidence.native_return_mean:.4g}"
-    try:
-        skill = services.library.admit(request)
-    except SkillProblem as problem:
-        journal.event(f"uncertified:{task_digest}:{generation}", "skill", f"not certified: {problem}")
-        return None
-    journal.set_task(task_digest, "certified", line, skill.id)
-    journal.event(
-        f"certified:{task_digest}", "skill", f"certified skill {skill.name} ({skill.id}): {line}", {"skill": skill.id}
-    )
-    return skill.id
-
-
 def reflect_on(services: Services, task_digest: str, generation: int) -> None:
     """Tell the next generation's writer what the curves said."""
     journal = services.journal
@@ -140,53 +97,3 @@ def reflect_on(services: Services, task_digest: str, generation: int) -> None:
     journal.event(
         f"reflection:{task_digest}:{generation}", "reflection", f"reflection by {reflection.source}: {reflection.text}"
     )
-
-
-def _admission(
-    services: Services, task: TaskSpec, job: TrainJob, evaluation: Evaluation, generation: int
-) -> AdmissionRequest:
-    goal, journal = services.journal.goal(), services.journal
-    return AdmissionRequest(
-        name=skill_name(task),
-        description=f"{goal.text} ({task.family}: {words_of(task.params)})",
-        family=task.family,
-        task=task.model_dump(mode="json"),
-        task_digest=task.digest,
-        policy_folder=services.home / "jobs" / job.digest / "policy",
-        evidence=Evidence.model_validate(evaluation.model_dump()),
-        min_success_rate=goal.rule.min_success_rate,
-        min_lower_bound=goal.rule.min_lower_bound,
-        reward=job.reward.model_dump(mode="json"),
-        provenance={
-            "session": journal.session_id,
-            "goal": goal.text,
-            "job": job.digest,
-            "task": task.digest,
-            "trainer": job.trainer,
-            "settings": job.settings,
-            "training_seed": job.seed,
-            "env_steps": job.budget_steps,
-            "parents": [job.start_skill] if job.start_skill else [],
-            "reward_arm": job.reward.label,
-            "generation": generation,
-            "versions": package_versions(),
-        },
-        admission_key=canonical_digest([journal.session_id, task.digest, job.digest]),
-    )
-
-
-def skill_name(task: TaskSpec) -> str:
-    """A short name from the family and the task parameters that differ from its plain task."""
-    family = get_family(task.family)
-    plain = family.resolve_task().params
-    marks = [
-        f"{name}-{value:g}" if isinstance(value, float) else f"{name}-{value}"
-        for name, value in sorted(task.params.items())
-        if value != plain[name]
-    ]
-    return re.sub(r"[^A-Za-z0-9_.:+-]", "-", "-".join([task.family.removeprefix("gym:"), *marks]))[:80]
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of what shaped the policy."""
-    return {name: version(name) for name in ("rl-experimenter", "torch", "numpy", "gymnasium", "stable-baselines3")}

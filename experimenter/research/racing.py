@@ -41,7 +41,7 @@ def run_task_race(services: Services, task_digest: str, generation: int, extensi
     template = _template(services, task)
     hooks = _hooks(services, task, generation)
     if extension:
-        jobs = best_jobs(services, task_digest)
+        jobs = _extended(services, task_digest, f"extension:{task_digest}:{generation}:{extension}")
         end = run_extension(services.executor, jobs, max(job.budget_steps for job in jobs) * 2, hooks)
     else:
         plan = _plan(services, task, generation)
@@ -64,6 +64,15 @@ def best_jobs(services: Services, task_digest: str) -> list[TrainJob]:
     jobs = [TrainJob.model_validate(row.payload) for row in rows]
     most = max((job.budget_steps for job in jobs), default=0)
     return [job for job in jobs if job.budget_steps == most]
+
+
+def _extended(services: Services, task_digest: str, key: str) -> list[TrainJob]:
+    """The jobs that this extension trains on; written down first, so that doing it again extends the same ones."""
+    if (known := services.journal.event_data(key)) is None:
+        known = {"jobs": [job.digest for job in best_jobs(services, task_digest)]}
+        services.journal.event(key, "extension", "still improving: the winner is trained on for twice the steps", known)
+    rows = services.journal.jobs(task_digest)
+    return [TrainJob.model_validate(row.payload) for row in rows if row.job_digest in known["jobs"]]
 
 
 def job_results(services: Services, jobs: Sequence[TrainJob]) -> dict[str, JobResult]:
@@ -187,6 +196,7 @@ def _hooks(services: Services, task: TaskSpec, generation: int) -> Hooks:
         on_result=on_result,
         on_standing=on_standing,
         on_update=services.on_update,
+        known=lambda jobs: job_results(services, jobs),
         skip=lambda rung: services.clock.training_over,
     )
 

@@ -68,7 +68,9 @@ def covers(skill: SkillBrief, card: Card, params: Mapping[str, ParamValue]) -> b
     )
 
 
-def find_able(skills: Iterable[SkillBrief], card: Card, params: Mapping[str, ParamValue], rule: SuccessRule) -> SkillBrief | None:
+def find_able(
+    skills: Iterable[SkillBrief], card: Card, params: Mapping[str, ParamValue], rule: SuccessRule
+) -> SkillBrief | None:
     """The skill that does the task by evidence, the surest first, or None."""
     able = [skill for skill in skills if is_able(skill, rule) and covers(skill, card, params)]
     return max(able, key=lambda skill: (skill.success_low, skill.fitness_iqm), default=None)

@@ -35,7 +35,9 @@ def with_fallback(ask: Callable[[], T], rule: Callable[[str], T], *, role: str, 
 def need(gateway: Gateway | None) -> Gateway:
     """Return the gateway, or raise `ModelUnavailable` when the session has none, so that the rule speaks."""
     if gateway is None:
-        raise ModelUnavailable("this session has no model; choose one with --model, or fetch the local one with `experimenter model fetch`.")
+        raise ModelUnavailable(
+            "this session has no model; choose one with --model, or fetch the local one with `experimenter model fetch`."
+        )
     return gateway
 
 
@@ -54,7 +56,9 @@ def default_params(card: Card) -> dict[str, ParamValue]:
     return {param.name: _typed(param, param.default) for param in card.params}
 
 
-def take_params(card: Card, values: Iterable[NamedValue] | Mapping[str, ParamValue]) -> tuple[dict[str, ParamValue], list[str]]:
+def take_params(
+    card: Card, values: Iterable[NamedValue] | Mapping[str, ParamValue]
+) -> tuple[dict[str, ParamValue], list[str]]:
     """Keep the named values that the card knows, inside their ranges.
 
     Returns the parameters (only those named) and one note for every value that was dropped or moved into its range.
@@ -76,7 +80,11 @@ def take_params(card: Card, values: Iterable[NamedValue] | Mapping[str, ParamVal
 
 def _clamp(param: Parameter, value: float) -> tuple[ParamValue, list[str]]:
     inside = min(max(value, param.low), param.high)
-    note = [] if inside == value else [f"{param.name} = {value:g} lies outside {param.low:g} to {param.high:g}; {inside:g} was taken"]
+    note = (
+        []
+        if inside == value
+        else [f"{param.name} = {value:g} lies outside {param.low:g} to {param.high:g}; {inside:g} was taken"]
+    )
     return _typed(param, inside), note
 
 
@@ -86,4 +94,9 @@ def _typed(param: Parameter, value: float) -> ParamValue:
 
 def words_of(params: Mapping[str, ParamValue]) -> str:
     """Parameters as people read them."""
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()) or "the family's one task"
+    return (
+        ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()
+        )
+        or "the family's one task"
+    )

@@ -40,7 +40,9 @@ class Plan:
     words: str
 
 
-def decompose(gateway: Gateway | None, goal: Goal, task: TaskSpec, card: Card, *, skills: Sequence[SkillBrief], step: str) -> list[Subgoal]:
+def decompose(
+    gateway: Gateway | None, goal: Goal, task: TaskSpec, card: Card, *, skills: Sequence[SkillBrief], step: str
+) -> list[Subgoal]:
     """Split `task` into one to four subgoals, in order; the last is the task itself."""
     return with_fallback(
         lambda: _ask(need(gateway), goal, task, card, skills, step),
@@ -76,7 +78,9 @@ def _start(goal: Goal, card: Card, skills: Sequence[SkillBrief], end: Params) ->
     return (default_params(card), False) if nearest is None else (nearest, True)
 
 
-def _ask(gateway: Gateway, goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], step: str) -> list[Subgoal]:
+def _ask(
+    gateway: Gateway, goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], step: str
+) -> list[Subgoal]:
     if is_small(gateway):
         return _ask_small(gateway, goal, task, card, skills, step)
     own = [skill for skill in skills if skill.family == card.family]
@@ -92,7 +96,9 @@ def _ask(gateway: Gateway, goal: Goal, task: TaskSpec, card: Card, skills: Seque
     return _closed(goal, task, card, skills, subgoals)
 
 
-def _closed(goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], subgoals: list[Subgoal]) -> list[Subgoal]:
+def _closed(
+    goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], subgoals: list[Subgoal]
+) -> list[Subgoal]:
     """Drop repeats and whatever follows the task; make the task itself the last."""
     end = _within_card(card, task.params)
     kept: list[Subgoal] = []
@@ -104,12 +110,16 @@ def _closed(goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief]
     return [*kept[: MAX_SUBGOALS - 1], _subgoal(goal, card, skills, end, _words(card, end), "model")]
 
 
-def _ask_small(gateway: Gateway, goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], step: str) -> list[Subgoal]:
+def _ask_small(
+    gateway: Gateway, goal: Goal, task: TaskSpec, card: Card, skills: Sequence[SkillBrief], step: str
+) -> list[Subgoal]:
     plans = list_plans(goal, task, card, skills)
     if len(plans) == 1:
         return rule_halving(goal, task, card, skills=skills)
     able = [skill for skill in skills if skill.family == card.family][-3:]
-    messages = ask_messages("decomposer_compact", card=card, task=task, skills=able, options=plans)
+    start, _ = _start(goal, card, skills, task.params)
+    steps = ability.distance(card, start, task.params)
+    messages = ask_messages("decomposer_compact", card=card, task=task, skills=able, options=plans, steps=steps)
     schema = choice_answer([plan.letter for plan in plans])
     answer = gateway.ask_one("decomposer", messages, schema, step=step, temperature=0.0, max_tokens=120).value
     plan = next(plan for plan in plans if plan.letter == answer.choice)
@@ -141,7 +151,10 @@ def _words(card: Card, params: Params) -> str:
 
 def _within_card(card: Card, params: dict[str, ParamValue]) -> Params:
     """The task's parameters as the card lists them, plus those that the card does not list, unchanged."""
-    return {**params, **ability.fill(card, {name: value for name, value in params.items() if name in default_params(card)})}
+    return {
+        **params,
+        **ability.fill(card, {name: value for name, value in params.items() if name in default_params(card)}),
+    }
 
 
 def _distinct(points: list[Params]) -> list[Params]:

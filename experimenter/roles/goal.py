@@ -8,14 +8,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from envs.catalog import get_family, list_families
 from envs.family import Card
+from envs.gym.family import HAND_CHECKED
 from envs.task import ParamValue
 from experimenter.errors import UsageError
 from experimenter.llm.gateway import Gateway
 from experimenter.llm.messages import Message
 from experimenter.records import Goal, GoalKind, SuccessRule
 from experimenter.roles import words
-from experimenter.roles.common import default_params, is_small, need, take_params, with_fallback, words_of
+from experimenter.roles.common import default_params, is_small, log, need, take_params, with_fallback, words_of
 from prompts.answers import compact_family_answer, compact_goal_answer, family_answer, goal_answer
 from prompts.templates import render
 
@@ -23,7 +25,9 @@ MAX_TEXT = 2000
 _SHORTLIST = 4
 
 
-def read_goal(gateway: Gateway | None, text: str, *, families: Sequence[Card], family: str | None = None, step: str) -> Goal:
+def read_goal(
+    gateway: Gateway | None, text: str, *, families: Sequence[Card], family: str | None = None, step: str
+) -> Goal:
     """Understand a goal in plain words.
 
     With `family` (its exact name) the model only fills in parameters. Raises `UsageError` for an empty goal, an unknown
@@ -41,6 +45,26 @@ def read_goal(gateway: Gateway | None, text: str, *, families: Sequence[Card], f
         role="goal",
         name="words",
     )
+
+
+def known_cards(family: str | None = None) -> list[Card]:
+    """Cards of the families that a goal may speak of: the one named, or every one that can be made here (Gymnasium: the hand-checked).
+
+    Raises `UsageError` when the named family is unknown or lacks a package.
+    """
+    if family is not None:
+        try:
+            return [get_family(family).card()]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    names = [name for name in list_families() if name != "gym"] + [f"gym:{gym_id}" for gym_id in HAND_CHECKED]
+    cards = []
+    for name in names:
+        try:
+            cards.append(get_family(name).card())
+        except ValueError as error:
+            log.info("goal: %s is left out (%s)", name, error)
+    return cards
 
 
 def rule_goal(text: str, card: Card) -> Goal:
@@ -65,7 +89,10 @@ def _choose_family(gateway: Gateway | None, text: str, families: Sequence[Card],
 def _ask_family(gateway: Gateway, text: str, families: Sequence[Card], step: str) -> Card:
     name = "goal_compact" if is_small(gateway) else "goal"
     values = {"families": families, "text": text}
-    messages = [Message("system", render(f"{name}.system", **values)), Message("user", render(f"{name}.family", **values))]
+    messages = [
+        Message("system", render(f"{name}.system", **values)),
+        Message("user", render(f"{name}.family", **values)),
+    ]
     names = [card.family for card in families]
     schema = compact_family_answer(names) if is_small(gateway) else family_answer(names)
     answer = gateway.ask_one("goal", messages, schema, step=f"{step}:family", temperature=0.0, max_tokens=200)
@@ -76,7 +103,9 @@ def _rule_family(text: str, families: Sequence[Card], why: str) -> Card:
     ranked = words.rank_families(families, text)
     if not ranked:
         known = ", ".join(card.family for card in families)
-        raise UsageError(f"cannot tell which environment {text[:80]!r} speaks of ({why[:120]}). Name one with --env; known: {known}.")
+        raise UsageError(
+            f"cannot tell which environment {text[:80]!r} speaks of ({why[:120]}). Name one with --env; known: {known}."
+        )
     return ranked[0][1]
 
 
@@ -99,7 +128,16 @@ def _ask_large(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
     schema = goal_answer([param.name for param in card.params])
     answer = gateway.ask_one("goal", messages, schema, step=step, temperature=0.0, max_tokens=800).value
     params, notes = take_params(card, answer.params)
-    return _goal(text, card, params, notes, kind=GoalKind(answer.kind), rate=answer.success_rate, reading=answer.reading, source="model")
+    return _goal(
+        text,
+        card,
+        params,
+        notes,
+        kind=GoalKind(answer.kind),
+        rate=answer.success_rate,
+        reading=answer.reading,
+        source="model",
+    )
 
 
 def _ask_small(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
@@ -107,13 +145,18 @@ def _ask_small(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
     if not card.params:
         return rule_goal(text, card)
     values = {"card": card, "text": text}
-    messages = [Message("system", render("goal_compact.card", **values)), Message("user", render("goal_compact.user", **values))]
+    messages = [
+        Message("system", render("goal_compact.card", **values)),
+        Message("user", render("goal_compact.user", **values)),
+    ]
     schema = compact_goal_answer([param.name for param in card.params])
     answer = gateway.ask_one("goal", messages, schema, step=step, temperature=0.0, max_tokens=200).value
     asked, notes = take_params(card, answer.params)
     by_level, _ = words.read_params(card, text)
     by_number, _ = words.read_numbers(card, text)
-    return _goal(text, card, {**by_level, **asked, **by_number}, notes, kind=_kind(text), rate=None, reading="", source="model")
+    return _goal(
+        text, card, {**by_level, **asked, **by_number}, notes, kind=_kind(text), rate=None, reading="", source="model"
+    )
 
 
 def _goal(

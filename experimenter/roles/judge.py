@@ -53,7 +53,9 @@ def judge(
     """
     return with_fallback(
         lambda: _ask(need(gateway), card, goal, task, floor, curve, plot_png, tuple(frames)[:MAX_FRAMES], step),
-        lambda why: JudgeOpinion(state=floor.state, reasons=(f"No opinion of a model: {why[:200]}",), source="rule:floor"),
+        lambda why: JudgeOpinion(
+            state=floor.state, reasons=(f"No opinion of a model: {why[:200]}",), source="rule:floor"
+        ),
         role="judge",
         name="floor",
     )
@@ -63,7 +65,9 @@ def combine(floor: Floor, opinion: JudgeOpinion) -> Verdict:
     """Join the floor and the model's opinion. Pure; the decision is never more favourable than the floor's."""
     asked = opinion.source == "model"
     lowered = asked and opinion.borne_out and _lowers(floor.decision, opinion.state)
-    suspected = asked and opinion.borne_out and opinion.state is CurveState.HACKING and floor.decision is not Decision.DROP
+    suspected = (
+        asked and opinion.borne_out and opinion.state is CurveState.HACKING and floor.decision is not Decision.DROP
+    )
     return Verdict(
         decision=Decision.REVISE if lowered else floor.decision,
         state=opinion.state if lowered or suspected else floor.state,
@@ -112,13 +116,27 @@ def curve_table(curve: Sequence[CurvePoint]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def curve_line(curve: Sequence[CurvePoint], success: float | None) -> str:
-    """The curve in one line for a small model: six values of reward and of fitness, and the success at the end."""
-    rows = _thin(curve, 6)
-    reward = ", ".join(number(point.reward) for point in rows if point.reward is not None)
-    fitness = ", ".join(number(point.fitness) for point in rows if point.fitness is not None)
-    last = next((point.success for point in reversed(rows) if point.success is not None), None) if success is None else success
-    return f"reward {reward or 'unknown'}; fitness {fitness or 'unknown'}; success {'unknown' if last is None else f'{100 * last:.0f}%'}"
+def curve_words(curve: Sequence[CurvePoint], success: float | None) -> str:
+    """The curve in one sentence a quantity for a small model: where it began, where it is, whether it still moves."""
+    fitness = [point.fitness for point in curve if point.fitness is not None]
+    reward = [point.reward for point in curve if point.reward is not None]
+    if success is None:
+        success = next((point.success for point in reversed(curve) if point.success is not None), None)
+    rate = "unknown" if success is None else f"{100 * success:.0f}% of episodes"
+    return f"Fitness: {_movement(fitness)}. Reward: {_movement(reward)}. Success: {rate}."
+
+
+def _movement(values: Sequence[float]) -> str:
+    if len(values) < 3:
+        return "unknown"
+    spread = max(values) - min(values)
+    late = _gain(values[len(values) // 2 :])
+    now = "flat now" if abs(late) <= 0.1 * spread else "still rising" if late > 0 else "falling now"
+    third = max(len(values) // 3, 1)
+    start, end = statistics.fmean(values[:third]), statistics.fmean(values[-third:])
+    # a change smaller than what single points scatter is none
+    way = "stayed at" if abs(end - start) <= 0.35 * spread else f"{number(values[0])} to"
+    return f"{way} {number(end)}, {now}"
 
 
 def _ask(
@@ -133,7 +151,7 @@ def _ask(
     step: str,
 ) -> JudgeOpinion:
     if is_small(gateway) and not gateway.capabilities.vision:
-        return _ask_small(gateway, card, floor, curve, step)
+        return _ask_small(gateway, floor, curve, step)
     sees = gateway.capabilities.vision
     images = ((plot,) if plot else ()) + frames if sees else ()
     shown = {"plot": sees and plot is not None, "frames": len(frames) if sees else 0, "curve": curve_table(curve)}
@@ -145,9 +163,12 @@ def _ask(
     return JudgeOpinion(state=state, reasons=tuple(answer.reasons), borne_out=borne_out, source="model")
 
 
-def _ask_small(gateway: Gateway, card: Card, floor: Floor, curve: Sequence[CurvePoint], step: str) -> JudgeOpinion:
-    line = curve_line(curve, floor.numbers.get("success_rate"))
-    messages = [Message("system", render("judge_compact.system", card=card)), Message("user", render("judge_compact.user", curve=line))]
+def _ask_small(gateway: Gateway, floor: Floor, curve: Sequence[CurvePoint], step: str) -> JudgeOpinion:
+    line = curve_words(curve, floor.numbers.get("success_rate"))
+    messages = [
+        Message("system", render("judge_compact.system")),
+        Message("user", render("judge_compact.user", curve=line)),
+    ]
     answer = gateway.ask_one("judge", messages, CompactJudgeAnswer, step=step, temperature=0.0, max_tokens=120).value
     state = CurveState(answer.state)
     return JudgeOpinion(state=state, reasons=(answer.reason,), borne_out=bears_out(state, curve), source="model")
@@ -163,7 +184,9 @@ def _settled(floor: Floor, opinion: JudgeOpinion, asked: bool, lowered: bool) ->
     if not asked or opinion.state is floor.state:
         return ()
     if lowered:
-        return (f"The model says {opinion.state} where the rule says {floor.state}, and the evidence bears it out: revise.",)
+        return (
+            f"The model says {opinion.state} where the rule says {floor.state}, and the evidence bears it out: revise.",
+        )
     return (f"The model says {opinion.state}, the rule says {floor.state}: the rule stands.",)
 
 

@@ -32,8 +32,8 @@ class TaskBrief(Record):
     """`certified`, `dropped`, `matched`, ... as the session's task has it."""
     decision: str = ""
     """The judge's last decision."""
-    success_rate: float = 0.0
-    fitness_iqm: float = 0.0
+    success_rate: float | None = None
+    fitness_iqm: float | None = None
     reason: str = ""
 
 
@@ -68,7 +68,9 @@ def propose(
     )
 
 
-def rule_next_step(goal: Goal, card: Card, *, skills: Sequence[SkillBrief], history: Sequence[TaskBrief], n: int = 1) -> list[Proposal]:
+def rule_next_step(
+    goal: Goal, card: Card, *, skills: Sequence[SkillBrief], history: Sequence[TaskBrief], n: int = 1
+) -> list[Proposal]:
     """Propose by the card's natural steps alone."""
     options = list_options(goal, card, skills, history)
     return [Proposal(params={**option.params}, reason=option.words, source=RULE) for option in options[:n]]
@@ -78,7 +80,9 @@ def list_options(goal: Goal, card: Card, skills: Sequence[SkillBrief], history: 
     """New tasks that the rule can reach, best first, at most five, lettered from A."""
     known = _certified(goal, card, skills, history)
     failed = [ability.fill(card, task.params) for task in history if task.state not in ("certified", "matched")]
-    reached = _open_moves(card, known) if goal.kind is GoalKind.OPEN else _target_moves(card, known, failed, goal.target)
+    reached = (
+        _open_moves(card, known) if goal.kind is GoalKind.OPEN else _target_moves(card, known, failed, goal.target)
+    )
     fresh: list[tuple[Params, str]] = []
     for params, reason in reached:
         if not any(ability.same(params, old) for old in [*known, *failed, *(new for new, _ in fresh)]):
@@ -86,7 +90,9 @@ def list_options(goal: Goal, card: Card, skills: Sequence[SkillBrief], history: 
     return [Option("ABCDE"[index], params, reason) for index, (params, reason) in enumerate(fresh[:5])]
 
 
-def _target_moves(card: Card, known: list[Params], failed: list[Params], target: Params) -> Iterable[tuple[Params, str]]:
+def _target_moves(
+    card: Card, known: list[Params], failed: list[Params], target: Params
+) -> Iterable[tuple[Params, str]]:
     """Tasks on the way to the target, the most promising first."""
     end = ability.fill(card, target)
     start = ability.nearest(card, known, end)
@@ -122,7 +128,10 @@ def _open_moves(card: Card, known: list[Params]) -> Iterable[tuple[Params, str]]
     for steps in (1.0, 2.0, 0.5):
         for point in frontier:
             for param in ability.axes(card):
-                yield ability.beyond(card, point, param, steps), f"{steps:g} natural step{'s' if steps > 1 else ''} more {param.name} than certified"
+                yield (
+                    ability.beyond(card, point, param, steps),
+                    f"{steps:g} natural step{'s' if steps > 1 else ''} more {param.name} than certified",
+                )
 
 
 def _certified(goal: Goal, card: Card, skills: Sequence[SkillBrief], history: Sequence[TaskBrief]) -> list[Params]:
@@ -145,7 +154,9 @@ def _ask(
     schema = proposer_answer([param.name for param in card.params])
     answer = gateway.ask_one("proposer", messages, schema, step=step, max_tokens=1200).value
     offered = [(ability.fill(card, _taken(card, task.params)), task.reason) for task in answer.tasks]
-    known = _certified(goal, card, skills, history) + [ability.fill(card, task.params) for task in history if task.decision != "extend"]
+    known = _certified(goal, card, skills, history) + [
+        ability.fill(card, task.params) for task in history if task.decision != "extend"
+    ]
     proposals: list[Proposal] = []
     for params, reason in offered:
         if not any(ability.same(params, old) for old in [*known, *(made.params for made in proposals)]):
@@ -167,7 +178,9 @@ def _ask_small(
     options = list_options(goal, card, skills, history)
     if len(options) < 2:
         return rule_next_step(goal, card, skills=skills, history=history, n=n)
-    messages = ask_messages("proposer_compact", card=card, goal=goal, skills=skills[-3:], history=history[-4:], options=options)
+    messages = ask_messages(
+        "proposer_compact", card=card, goal=goal, skills=skills[-3:], history=history[-4:], options=options
+    )
     schema = choice_answer([option.letter for option in options])
     answer = gateway.ask_one("proposer", messages, schema, step=step, temperature=0.0, max_tokens=120).value
     first = next(option for option in options if option.letter == answer.choice)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from envs.family import Card
 from envs.task import TaskSpec
 from experimenter.llm.gateway import Gateway
@@ -38,7 +40,7 @@ class CandidateReport(Record):
     """Ends of the bootstrap interval of the interquartile mean."""
     fitness_high: float | None = None
     success_rate: float | None = None
-    terms: dict[str, tuple[float, float, float]] = {}
+    terms: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """Mean per step of each reward term in the first, middle and last third of training."""
     length: tuple[float, float] | None = None
     """Mean episode length at the start and at the end of training, in control steps."""
@@ -76,7 +78,9 @@ def rule_diagnosis(candidates: Sequence[CandidateReport]) -> Reflection:
     ranked = rank(candidates)
     best = next((candidate for candidate in ranked if candidate.terms and not candidate.failure), None)
     findings = diagnose(best) if best else []
-    findings += [f"{candidate.label} failed: {candidate.failure[:200]}" for candidate in ranked if candidate.failure][:3]
+    findings += [f"{candidate.label} failed: {candidate.failure[:200]}" for candidate in ranked if candidate.failure][
+        :3
+    ]
     text = " ".join(findings) or "Nothing measured points at a fault; try another shape of the main term."
     return Reflection(text=text, lessons=tuple(finding[:200] for finding in findings[:3]), source="rule:diagnosis")
 
@@ -95,8 +99,10 @@ def describe(candidate: CandidateReport) -> str:
     """The candidate's numbers in one paragraph."""
     parts = []
     if candidate.fitness_iqm is not None:
-        span = "" if candidate.fitness_low is None or candidate.fitness_high is None else (
-            f" ({number(candidate.fitness_low)} to {number(candidate.fitness_high)})"
+        span = (
+            ""
+            if candidate.fitness_low is None or candidate.fitness_high is None
+            else (f" ({number(candidate.fitness_low)} to {number(candidate.fitness_high)})")
         )
         parts.append(f"fitness {number(candidate.fitness_iqm)}{span}")
     if candidate.success_rate is not None:
@@ -105,7 +111,9 @@ def describe(candidate: CandidateReport) -> str:
         parts.append(f"episode length {number(candidate.length[0])} -> {number(candidate.length[1])}")
     if candidate.correlation is not None:
         parts.append(f"correlation of reward with fitness {number(candidate.correlation)}")
-    parts += [f"term {name}: {' -> '.join(number(value) for value in means)}" for name, means in candidate.terms.items()]
+    parts += [
+        f"term {name}: {' -> '.join(number(value) for value in means)}" for name, means in candidate.terms.items()
+    ]
     if candidate.failure:
         parts.append(f"failed: {candidate.failure[:300]}")
     return "; ".join(parts) + "." if parts else "Nothing was measured."
@@ -115,7 +123,9 @@ def _no_success(candidate: CandidateReport) -> list[str]:
     if candidate.success_rate is None or candidate.success_rate >= _NO_SUCCESS:
         return []
     rate = f"{100 * candidate.success_rate:.0f}%"
-    return [f"Success is near zero ({rate}) with {candidate.label}: rewrite it around another dense term that shows the way at every step."]
+    return [
+        f"Success is near zero ({rate}) with {candidate.label}: rewrite it around another dense term that shows the way at every step."
+    ]
 
 
 def _flat_terms(candidate: CandidateReport) -> list[str]:
@@ -135,14 +145,18 @@ def _dominant_term(candidate: CandidateReport) -> list[str]:
     share = sizes[name] / total
     if share <= _DOMINANT:
         return []
-    return [f"Term {name} makes up {100 * share:.0f}% of the reward's size: scale it down, or the others up, so that they count."]
+    return [
+        f"Term {name} makes up {100 * share:.0f}% of the reward's size: scale it down, or the others up, so that they count."
+    ]
 
 
 def _farmed(candidate: CandidateReport) -> list[str]:
     if candidate.correlation is None or candidate.correlation >= _FARMED:
         return []
     value = number(candidate.correlation)
-    return [f"The reward of {candidate.label} does not go with fitness (correlation {value}): it pays for something else; tie it to the task."]
+    return [
+        f"The reward of {candidate.label} does not go with fitness (correlation {value}): it pays for something else; tie it to the task."
+    ]
 
 
 def _moves(means: tuple[float, float, float]) -> float:
@@ -151,7 +165,9 @@ def _moves(means: tuple[float, float, float]) -> float:
     return (max(means) - min(means)) / largest if largest else 0.0
 
 
-def _ask(gateway: Gateway, card: Card, task: TaskSpec, verdict: Verdict, candidates: Sequence[CandidateReport], step: str) -> Reflection:
+def _ask(
+    gateway: Gateway, card: Card, task: TaskSpec, verdict: Verdict, candidates: Sequence[CandidateReport], step: str
+) -> Reflection:
     if is_small(gateway):
         return _ask_small(gateway, card, candidates, step)
     messages = ask_messages("reflector", card=card, task=task, verdict=verdict, candidates=candidates)

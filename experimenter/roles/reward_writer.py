@@ -66,10 +66,18 @@ def write_rewards(
         model = need(gateway)
         if is_small(model):
             programs, refusals, notes = write_specifications(
-                model, task, card, k=k, findings=reflection.text if reflection else "", parents=tuple(parents), step=step
+                model,
+                task,
+                card,
+                k=k,
+                findings=reflection.text if reflection else "",
+                parents=tuple(parents),
+                step=step,
             )
         else:
-            programs, refusals = _write_code(model, _messages(task, card, reflection, examples, native_hint), k, tuple(parents), step)
+            programs, refusals = _write_code(
+                model, _messages(task, card, reflection, examples, native_hint), k, tuple(parents), step
+            )
             notes = []
         if not programs:
             raise AnswerInvalid(f"no usable reward program in {k} answers: {'; '.join(refusals)[:300]}")
@@ -110,7 +118,12 @@ def _messages(
 ) -> list[Message]:
     names = {"numpy": sorted(allowed.NUMPY), "methods": sorted(allowed.METHODS), "builtins": sorted(allowed.BUILTINS)}
     user = render(
-        "reward_writer.user", card=card, task=task, reflection=reflection, examples=tuple(examples), native_hint=native_hint
+        "reward_writer.user",
+        card=card,
+        task=task,
+        reflection=reflection,
+        examples=tuple(examples),
+        native_hint=native_hint,
     )
     return [Message("system", render("reward_writer.system", **names)), Message("user", user)]
 
@@ -138,7 +151,9 @@ def _program(answer: Answer[CodeAnswer], parents: tuple[str, ...]) -> RewardProg
 
 
 def _by_rule(card: Card, why: str) -> Written:
-    return Written(programs=(rule_specification(card),), notes=(f"rule:card wrote the reward: {why}",), source="rule:card")
+    return Written(
+        programs=(rule_specification(card),), notes=(f"rule:card wrote the reward: {why}",), source="rule:card"
+    )
 
 
 def _distinct(programs: Sequence[RewardProgram]) -> tuple[RewardProgram, ...]:

@@ -23,7 +23,12 @@ WORDS = ("reward", "penalise")
 _SURE = 0.1
 """Smallest margin, in nats, that settles a sign."""
 _DIRECTED = re.compile(r"forward|toward|upward|progress|fraction|share of|from the start")
-_TWINS = re.compile(r"\d+|\b(left|right|first|second)\b|(?<=_)(left|right|x|y)(?=_)|(?<![a-z])(left|right)(?=_)")
+_FAILURE = re.compile(
+    r"\b(fall|fallen|fell|crash|crashed|collided|collision|failed|failure|violated|episode is over)\b"
+)
+_MOST_SCORED = 12
+"""Kinds of quantities that are scored: each costs one to two CPU seconds."""
+_TWINS = re.compile(r"\d+|(?<![a-z])(left|right|front|back)(?![a-z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class Quantity:
     meaning: str
     low: float
     high: float
+    unit: str = "1"
     margin: float = 0.0
     """Log-probability of "reward" minus that of "penalise"; 0 when it was not scored."""
 
@@ -49,9 +55,23 @@ class Quantity:
         return (self.low, self.high) == (0, 1) and bool(re.search(r"\b1 (when|while|where|if)\b", self.meaning))
 
     @property
+    def is_failure(self) -> bool:
+        """True for a flag that says that the episode ended badly."""
+        return self.is_flag and bool(_FAILURE.search(f"{self.name} {self.meaning}".lower()))
+
+    @property
+    def is_speed(self) -> bool:
+        return self.unit.endswith("/s")
+
+    @property
+    def is_directed(self) -> bool:
+        """True where more of it leads somewhere: a way covered, a speed forward."""
+        return bool(_DIRECTED.search(self.meaning))
+
+    @property
     def is_size(self) -> bool:
         """True where only the distance from zero can be good or bad: values of both signs, and no direction in the words."""
-        return self.low < 0 < self.high and not _DIRECTED.search(self.meaning)
+        return self.low < 0 < self.high and not self.is_directed
 
     @property
     def reach(self) -> float:
@@ -68,12 +88,17 @@ class Quantity:
 
 
 def list_quantities(card: Card) -> list[Quantity]:
-    """Every state variable of the card and, where actions are continuous, the size of the action."""
+    """State variables of the card and, where actions are continuous, the size of the action: those that tell most first.
+
+    Long vectors (rays, pixels) are left out, and what lies beyond the twelfth kind.
+    """
     found = [_quantity(variable) for variable in card.state if prod(variable.shape) <= 4]
     if card.actions and not any(variable.unit == "choice" for variable in card.actions):
         reach = max(max(abs(variable.low), abs(variable.high)) for variable in card.actions)
         found.append(Quantity(name=ACTION, meaning="motor effort", low=-reach, high=reach))
-    return found
+    found.sort(key=lambda one: not (one.is_failure or one.is_directed or (one.low, one.high) == (0, 1)))
+    kinds = list(dict.fromkeys(_kind(quantity) for quantity in found))[:_MOST_SCORED]
+    return [quantity for quantity in found if _kind(quantity) in kinds]
 
 
 def score_signs(gateway: Gateway, quantities: Sequence[Quantity], *, goal: str, step: str) -> list[Quantity]:
@@ -82,7 +107,7 @@ def score_signs(gateway: Gateway, quantities: Sequence[Quantity], *, goal: str, 
     margins: dict[str, float] = {}
     scored = []
     for quantity in quantities:
-        kind = _TWINS.sub("#", quantity.name)
+        kind = _kind(quantity)
         if kind not in margins:
             asked = Message("user", render("reward_writer_compact.sign", goal=goal, quantity=quantity.spelt))
             scores = gateway.score("reward_writer", [*turns, asked], WORDS, step=f"{step}:sign:{quantity.name}")
@@ -100,5 +125,11 @@ def _example_turns() -> list[Message]:
     return turns
 
 
+def _kind(quantity: Quantity) -> str:
+    return _TWINS.sub("#", quantity.name)
+
+
 def _quantity(variable: Variable) -> Quantity:
-    return Quantity(name=variable.name, meaning=variable.meaning, low=variable.low, high=variable.high)
+    return Quantity(
+        name=variable.name, meaning=variable.meaning, low=variable.low, high=variable.high, unit=variable.unit
+    )

@@ -17,10 +17,10 @@ from experimenter.records import RewardKind, RewardProgram
 from experimenter.rewards.specification import describe
 from experimenter.roles.signs import Quantity, list_quantities, score_signs
 from prompts.answers import CompactRewardAnswer, compact_reward_answer
-from prompts.specification import ACTION, RewardSpecification, RewardTerm
+from prompts.specification import RewardSpecification, RewardTerm
 from prompts.templates import render
 
-_MOST_GOOD, _MOST_BAD = 3, 4
+_MOST_GOOD, _MOST_BAD = 2, 4
 _TEMPERATURE = 0.9
 
 
@@ -51,17 +51,30 @@ def write_specifications(
     """Return up to k programs of kind SPECIFICATION, the refusals of unusable answers, and notes for the report."""
     goal = card.success
     quantities = list_quantities(card)
-    scored = score_signs(gateway, quantities, goal=f"{card.title}. {goal}", step=step) if gateway.capabilities.logprobs else quantities
+    scored = (
+        score_signs(gateway, quantities, goal=f"{card.title}. {goal}", step=step)
+        if gateway.capabilities.logprobs
+        else quantities
+    )
     offered = choose_offered(scored)
     if not offered:
         return [], ["the model is sure of no variable's sign"], []
-    shapes = {quantity.name: shapes_for(quantity) for quantity in offered}
+    slots = {quantity.name: (shapes_for(quantity), *weights_for(quantity)) for quantity in offered}
     user = render(
-        "reward_writer_compact.user", goal=goal, quantities=[_Offer(quantity) for quantity in offered], findings=findings
+        "reward_writer_compact.user",
+        goal=goal,
+        quantities=[_Offer(quantity) for quantity in offered],
+        findings=findings,
     )
-    messages = [Message("system", render("reward_writer_compact.system", card=card)), Message("user", user)]
+    messages = [Message("system", render("reward_writer_compact.system")), Message("user", user)]
     answers = gateway.ask(
-        "reward_writer", messages, compact_reward_answer(shapes), step=step, n=k, temperature=_TEMPERATURE, max_tokens=220
+        "reward_writer",
+        messages,
+        compact_reward_answer(slots),
+        step=step,
+        n=k,
+        temperature=_TEMPERATURE,
+        max_tokens=220,
     )
     programs, refusals = [], []
     for answer in answers:
@@ -69,26 +82,34 @@ def write_specifications(
             refusals.append(answer.error)
         else:
             programs.append(_program(answer, offered, card, parents))
-    signs = ", ".join(f"{quantity.name} {quantity.margin:+.1f}" for quantity in sorted(scored, key=lambda one: -one.margin))
+    signs = ", ".join(
+        f"{quantity.name} {quantity.margin:+.1f}" for quantity in sorted(scored, key=lambda one: -one.margin)
+    )
     return programs, refusals, [f"sign margins: {signs}"]
 
 
 def choose_offered(scored: Sequence[Quantity]) -> list[Quantity]:
-    """The quantities with the clearest signs: at most three to reward, four to penalise (failure flags first)."""
+    """The quantities with the clearest signs: at most two to reward and four to penalise (failures first, no other flags)."""
     good = sorted((one for one in scored if one.direction == "reward"), key=lambda one: -one.margin)[:_MOST_GOOD]
-    bad = sorted((one for one in scored if one.direction == "penalise"), key=lambda one: (not one.is_flag, one.margin))[:_MOST_BAD]
-    return [*good, *bad]
+    bad = [one for one in scored if one.direction == "penalise" and (one.is_failure or not one.is_flag)]
+    return [*good, *sorted(bad, key=lambda one: (not one.is_failure, one.margin))[:_MOST_BAD]]
 
 
 def shapes_for(quantity: Quantity) -> tuple[str, ...]:
     """Shapes that make sense for a quantity with its sign."""
     if quantity.is_flag:
         return ("linear",)
-    if quantity.name == ACTION:
-        return ("square",)
-    if quantity.is_size or (quantity.direction == "penalise" and quantity.low < 0):
-        return ("absolute", "square")
-    return ("linear", "progress") if quantity.direction == "reward" else ("linear", "square")
+    if quantity.direction == "reward":
+        # a place is paid by the way made, or standing still far out would pay for ever; a speed is paid as it is
+        return ("linear",) if quantity.is_speed else ("progress",) if quantity.is_directed else ("linear", "progress")
+    return ("absolute", "square") if quantity.low < 0 else ("linear", "square")
+
+
+def weights_for(quantity: Quantity) -> tuple[float, float]:
+    """Least and largest weight: progress leads, a failure costs tens of steps of it, all else is small."""
+    if quantity.is_failure:
+        return (10.0, 40.0)
+    return (0.5, 5.0) if quantity.direction == "reward" else (0.02, 0.5)
 
 
 def make_specification(answer: CompactRewardAnswer, offered: Sequence[Quantity], card: Card) -> RewardSpecification:

@@ -39,12 +39,16 @@ _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "sev
             "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "half": 0.5, "an": 1, "a": 1}  # fmt: skip
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "m": 60, "h": 3600, "hour": 3600, "hr": 3600}
 _COUNT = r"(\d+(?:\.\d+)?|" + "|".join(_NUMBERS) + ")"
-_DURATION = re.compile(rf"\b(?:in|within|under|at most|no more than|budget of|spend)\s+{_COUNT}\s*(s|sec|second|min|minute|m|h|hr|hour)s?\b")
+_DURATION = re.compile(
+    rf"\b(?:in|within|under|at most|no more than|budget of|spend)\s+{_COUNT}\s*(s|sec|second|min|minute|m|h|hr|hour)s?\b"
+)
 _STEPS = re.compile(r"\b(\d+(?:\.\d+)?)\s*(k|m|million|thousand)?\s*(?:env(?:ironment)?|training)?\s*steps\b")
 _MONEY = re.compile(r"(?:\$\s*(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?)\s*(?:usd|dollars?)\b)")
 _PERCENT = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:%|percent\b)")
 _OUT_OF = re.compile(rf"\b{_COUNT}\s+(?:times\s+)?(?:out\s+)?of\s+{_COUNT}\b")
-_OPEN = re.compile(r"\b(as much as|how far|as many|everything|anything|explore|keep learning|new skills?|on (?:its|your) own)\b")
+_OPEN = re.compile(
+    r"\b(as much as|how far|as many|everything|anything|explore|keep learning|new skills?|on (?:its|your) own)\b"
+)
 
 
 def tokens(text: str) -> list[str]:
@@ -150,14 +154,19 @@ def _mentioned(card: Card, said: Sequence[str]) -> Iterable[Parameter]:
 
 
 def _says(noun: str, said: Sequence[str]) -> bool:
-    return any(word == noun or (len(word) >= 4 and noun.startswith(word)) or (len(noun) >= 4 and word.startswith(noun)) for word in said)
+    return any(
+        word == noun or (len(word) >= 4 and noun.startswith(word)) or (len(noun) >= 4 and word.startswith(noun))
+        for word in said
+    )
 
 
 def _number_near(param: Parameter, text: str) -> float | None:
     words = [word for word in nouns(param) if len(word) > 2]
     near = "|".join(re.escape(word) for word in words)
     after = re.search(rf"\b(?:{near})\w*\D{{0,24}}?(-?\d+(?:\.\d+)?)(?!\s*%)", text.lower().replace("_", " "))
-    before = re.search(rf"(-?\d+(?:\.\d+)?)\s*(?:m|cm|metres?|meters?)?\s+(?:\w+\s+)?(?:{near})", text.lower().replace("_", " "))
+    before = re.search(
+        rf"(-?\d+(?:\.\d+)?)\s*(?:m|cm|metres?|meters?)?\s+(?:\w+\s+)?(?:{near})", text.lower().replace("_", " ")
+    )
     match = before or after
     return float(match[1]) if match else None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from envs.task import ParamValue
-from experimenter.trainers.settings import parse_hidden, require, resolve_settings
+from experimenter.trainers.settings import base_name, parse_hidden, require, resolve_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,25 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "warm_log_std": (-10.0, 2.0),
 }
 
-_MUJOCO: Mapping[str, ParamValue] = {"num_envs": 16, "rollout_steps": 256, "minibatch": 1024, "log_std": -0.5}
+_WALKER: Mapping[str, ParamValue] = {
+    "num_envs": 32,
+    "rollout_steps": 256,
+    "minibatch": 2048,
+    "checkpoint_steps": 120_000,
+}
+_LANDER: Mapping[str, ParamValue] = {
+    "rollout_steps": 256,
+    "learning_rate": 1e-3,
+    "gamma": 0.999,
+    "gae_lambda": 0.98,
+}
+_MUJOCO: Mapping[str, ParamValue] = {"rollout_steps": 256, "log_std": -0.5}
 
 _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
-    "walker": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
-    "gym:BipedalWalker-v3": {"num_envs": 32, "rollout_steps": 256, "minibatch": 2048},
+    "walker": _WALKER,
+    "BipedalWalker": _WALKER,
     # 500 for 5 of 5 seeds in 40k steps; with the normaliser, whose early variances are tiny, 2 of 9 seeds were late
-    "gym:CartPole-v1": {
+    "CartPole": {
         "num_envs": 8,
         "rollout_steps": 64,
         "minibatch": 256,
@@ -84,13 +96,26 @@ _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
         "normalise_observations": False,
         "checkpoint_steps": 50_000,
     },
+    "Pendulum": {
+        "num_envs": 8,
+        "minibatch": 512,
+        "learning_rate": 2e-3,
+        "gamma": 0.95,
+        "log_std": -0.5,
+    },
+    "MountainCarContinuous": {"num_envs": 8, "rollout_steps": 256, "minibatch": 512, "learning_rate": 1e-3},
+    "Acrobot": {"minibatch": 512, "learning_rate": 1e-3, "gae_lambda": 0.94},
+    "LunarLander": {**_LANDER, "entropy": 0.01},
+    "LunarLanderContinuous": _LANDER,
+    **{name: _MUJOCO for name in ("Hopper", "HalfCheetah", "Walker2d", "Reacher", "Ant", "Swimmer", "Humanoid")},
 }
+"""By Gymnasium id without version, or family name."""
 
 
 def default_settings(family: str) -> dict[str, ParamValue]:
     """Every setting with its default for `family`."""
     generic = {field.name: field.default for field in fields(PpoSettings)}
-    return {**generic, **_FAMILIES.get(family, {})}  # type: ignore[dict-item]  # dataclass defaults are typed Any
+    return {**generic, **_FAMILIES.get(base_name(family), {})}  # type: ignore[dict-item]  # dataclass defaults are typed Any
 
 
 def make_settings(family: str, overrides: Mapping[str, ParamValue]) -> PpoSettings:

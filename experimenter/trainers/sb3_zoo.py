@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from envs.task import ParamValue
 from experimenter.errors import UsageError
+from experimenter.trainers.settings import base_name
 
 Settings = Mapping[str, ParamValue]
 
@@ -217,12 +218,5 @@ def algorithm_settings(algorithm: str, family: str) -> dict[str, ParamValue]:
     """Every setting of `algorithm` with its default for `family`; raises `UsageError` for an unknown algorithm."""
     if algorithm not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {algorithm!r} of the trainer sb3. Known: {', '.join(ALGORITHMS)}.")
-    tuned = _TUNED[algorithm].get(_zoo_name(family), {})
+    tuned = _TUNED[algorithm].get("BipedalWalker" if family == "walker" else base_name(family), {})
     return {"algorithm": algorithm, **_DEFAULTS[algorithm], **tuned}
-
-
-def _zoo_name(family: str) -> str:
-    if family == "walker":
-        return "BipedalWalker"
-    name, _, version = family.removeprefix("gym:").rpartition("-v")
-    return name if version.isdigit() else family

@@ -32,6 +32,12 @@ def parse_hidden(text: ParamValue) -> list[int]:
     return [int(part) for part in parts]
 
 
+def base_name(family: str) -> str:
+    """Name under which tuned settings are kept: `gym:CartPole-v1` -> `CartPole`; other names stay."""
+    name, _, version = family.removeprefix("gym:").rpartition("-v")
+    return name if version.isdigit() else family
+
+
 def require(trainer: str, settings: Mapping[str, ParamValue], bounds: Mapping[str, tuple[float, float]]) -> None:
     """Raise `UsageError` for the first numeric setting that lies outside its closed range."""
     for name, (low, high) in bounds.items():

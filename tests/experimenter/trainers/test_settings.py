@@ -97,7 +97,7 @@ def test_devices() -> None:
 
 def test_shapes_and_action_scales() -> None:
     box = Box(-1.0, 1.0, (3,), np.float32)
-    shape = resolve_shape("ppo", box, Box(np.float32([-2.0, 0.0, -np.inf]), np.float32([2.0, 1.0, np.inf])))
+    shape = resolve_shape("ppo", box, Box(np.array([-2, 0, -np.inf], np.float32), np.array([2, 1, np.inf], np.float32)))
     assert shape.scale.tolist() == [2.0, 0.5, 1.0]
     assert shape.middle.tolist() == [0.0, 0.5, 0.0]
     assert resolve_shape("ppo", box, Discrete(4)).action == 4

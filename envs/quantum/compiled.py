@@ -1,0 +1,26 @@
+"""The one door to numba: `njit` with the settings of all kernels, and one clear line when the package is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MISSING = "the quantum family needs numba: install the extra with pip install 'rl-experimenter[quantum]'."
+
+
+def require_numba() -> None:
+    """Raise `ImportError` naming the extra when numba is not installed."""
+    if find_spec("numba") is None:
+        raise ImportError(MISSING)
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` to machine code at its first call; the result is kept on disk."""
+    require_numba()
+    from numba import njit
+
+    made: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
+    return made
