@@ -18,10 +18,20 @@ A = TypeVar("A", bound="Answer")
 
 
 def _clip(limit: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: " ".join(value.split())[:limit] if isinstance(value, str) else value)
+    """Cut text at `limit` characters, at a word's end; a text that fills the limit was cut by the decoder in mid-sentence."""
+
+    def clip(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        flat = " ".join(value.split())
+        if len(flat) < limit or (len(flat) == limit and flat[-1] in ".!?"):
+            return flat
+        return flat[: limit - 4].rsplit(" ", 1)[0].rstrip(",;:(") + " ..."
+
+    return BeforeValidator(clip)
 
 
-Word = Annotated[str, _clip(60), Field(max_length=60)]
+Word = Annotated[str, Field(max_length=60)]
 Sentence = Annotated[str, _clip(160), Field(max_length=160)]
 Phrase = Annotated[str, _clip(100), Field(max_length=100)]
 Lines = Annotated[str, _clip(600), Field(max_length=600)]
@@ -96,6 +106,17 @@ class CodeAnswer(Answer):
     code: str = Field(min_length=1, max_length=20_000)
 
 
+class SignAnswer(Answer):
+    variable: Word
+    direction: Literal["reward", "penalise", "ignore"]
+
+
+class SignsAnswer(Answer):
+    """Signs in one answer, from a small model whose log-probabilities cannot be read."""
+
+    signs: list[SignAnswer] = Field(min_length=1, max_length=24)
+
+
 class CompactTerm(Answer):
     """A term of a reward specification as a small model gives it: what its sign and scale are is known already."""
 
@@ -162,6 +183,12 @@ def choice_answer(options: Sequence[str]) -> type[ChoiceAnswer]:
     return _narrow(ChoiceAnswer, choice=_one_of(options))
 
 
+def signs_answer(variables: Sequence[str]) -> type[SignsAnswer]:
+    """Schema of one sign for each of `variables`."""
+    sign = _narrow(SignAnswer, variable=_one_of(variables))
+    return _narrow(SignsAnswer, signs=(_list_of(sign), Field(min_length=1, max_length=24)))
+
+
 def compact_reward_answer(terms: Mapping[str, tuple[Sequence[str], float, float]]) -> type[CompactRewardAnswer]:
     """Schema of two to five terms over the variables of `terms`: each with its shapes, least and largest weight."""
     kinds = [
@@ -170,7 +197,7 @@ def compact_reward_answer(terms: Mapping[str, tuple[Sequence[str], float, float]
             __base__=CompactTerm,
             variable=_one_of([name]),
             shape=_one_of(shapes),
-            weight=(float, Field(ge=low, le=high, allow_inf_nan=False)),
+            weight=(Annotated[float, _within(low, high)], Field(ge=low, le=high, allow_inf_nan=False)),
         )
         for place, (name, (shapes, low, high)) in enumerate(terms.items())
     ]
@@ -189,6 +216,11 @@ def _values(names: Sequence[str], limit: int) -> tuple[Any, Any]:
 
 def _one_of(names: Sequence[str]) -> tuple[Any, Any]:
     return cast(Callable[[Any], Any], Literal.__getitem__)(tuple(names)), Field()
+
+
+def _within(low: float, high: float) -> BeforeValidator:
+    """Move a number into its range: a grammar cannot spell every bound."""
+    return BeforeValidator(lambda value: min(max(value, low), high) if isinstance(value, int | float) else value)
 
 
 def _union(kinds: Sequence[Any]) -> Any:

@@ -65,6 +65,15 @@ def make_scratch(model: Model, most_gates: int) -> Scratch:
 
 
 @kernel
+def dot(one: Float64, two: Float64) -> float:
+    """Inner product (numba's own needs SciPy)."""
+    total = 0.0
+    for i in range(len(one)):
+        total += one[i] * two[i]
+    return total
+
+
+@kernel
 def energy_of(
     model: Model, scratch: Scratch, kinds: Int32, qubits: Int32, controls: Int32, angles: Float64, count: int
 ) -> float:
@@ -73,7 +82,7 @@ def energy_of(
         row = pauli_transfer.run_tape(
             scratch.tape, model.start, kinds, qubits, controls, angles, count, model.single, model.double
         )
-        return np.dot(model.weights, scratch.tape[row])
+        return dot(model.weights, scratch.tape[row])
     statevector.run_circuit(scratch.psi, model.start, kinds, qubits, controls, angles, count)
     return statevector.multiply(model.starts, model.columns, model.values, scratch.psi, scratch.lam)
 

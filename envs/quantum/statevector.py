@@ -23,28 +23,39 @@ def apply_gate(psi: Complex128, kind: int, qubit: int, control: int, cosine: flo
     """Apply one gate to `psi` in place; `cosine` and `sine` are of half the angle."""
     step = 1 << qubit
     size = len(psi)
-    if kind <= 2:
+    if kind == 0:
         for base in range(0, size, 2 * step):
             for low in range(base, base + step):
                 zero, one = psi[low], psi[low + step]
-                if kind == 0:
-                    psi[low] = cosine * zero - 1j * sine * one
-                    psi[low + step] = cosine * one - 1j * sine * zero
-                elif kind == 1:
-                    psi[low] = cosine * zero - sine * one
-                    psi[low + step] = cosine * one + sine * zero
-                else:
-                    psi[low] = complex(cosine, -sine) * zero
-                    psi[low + step] = complex(cosine, sine) * one
-        return
-    flag = 1 << control
-    for base in range(0, size, 2 * step):
-        for low in range(base, base + step):
-            if low & flag:
+                psi[low] = complex(cosine * zero.real + sine * one.imag, cosine * zero.imag - sine * one.real)
+                psi[low + step] = complex(cosine * one.real + sine * zero.imag, cosine * one.imag - sine * zero.real)
+    elif kind == 1:
+        for base in range(0, size, 2 * step):
+            for low in range(base, base + step):
+                zero, one = psi[low], psi[low + step]
+                psi[low] = complex(cosine * zero.real - sine * one.real, cosine * zero.imag - sine * one.imag)
+                psi[low + step] = complex(cosine * one.real + sine * zero.real, cosine * one.imag + sine * zero.imag)
+    elif kind == 2:
+        for base in range(0, size, 2 * step):
+            for low in range(base, base + step):
+                zero, one = psi[low], psi[low + step]
+                psi[low] = complex(cosine * zero.real + sine * zero.imag, cosine * zero.imag - sine * zero.real)
+                psi[low + step] = complex(cosine * one.real - sine * one.imag, cosine * one.imag + sine * one.real)
+    else:
+        entangle(psi, kind, step, 1 << control)
+
+
+@kernel
+def entangle(psi: Complex128, kind: int, target: int, control: int) -> None:
+    """CNOT (`kind` 3) or CZ in place; `target` and `control` are 2^qubit."""
+    near, far = min(target, control), max(target, control)
+    for outer in range(0, len(psi), 2 * far):
+        for middle in range(outer, outer + far, 2 * near):
+            for low in range(middle + control, middle + control + near):
                 if kind == 3:
-                    psi[low], psi[low + step] = psi[low + step], psi[low]
+                    psi[low], psi[low + target] = psi[low + target], psi[low]
                 else:
-                    psi[low + step] = -psi[low + step]
+                    psi[low + target] = -psi[low + target]
 
 
 @kernel
@@ -86,13 +97,13 @@ def slope(psi: Complex128, lam: Complex128, kind: int, qubit: int) -> float:
             if kind == 0:
                 total += left.real * one.imag - left.imag * one.real
                 total += right.real * zero.imag - right.imag * zero.real
-            elif kind == 1:
-                total += left.imag * one.imag + left.real * one.real  # sign below: Y|1> = -i|0>
-                total -= right.imag * zero.imag + right.real * zero.real
+            elif kind == 1:  # Y|0> = i|1>, Y|1> = -i|0>
+                total += right.imag * zero.imag + right.real * zero.real
+                total -= left.imag * one.imag + left.real * one.real
             else:
                 total += left.real * zero.imag - left.imag * zero.real
                 total -= right.real * one.imag - right.imag * one.real
-    return -total if kind == 1 else total
+    return total
 
 
 @kernel

@@ -114,7 +114,7 @@ def _rungs(services: Services, task: TaskSpec, arms: Sequence[RewardProgram], ge
     pace = known_pace(task.family, past_results(services, task.family))
     waiting = sum(row.state == "queued" for row in services.journal.tasks())
     seconds = services.clock.training_s() / (1 + waiting)
-    steps = affordable_steps(pace, seconds * _TIME_SHARE, worker_count(config), jobs=2 * len(arms) + config.seeds)
+    steps = affordable_steps(pace, seconds * _TIME_SHARE, worker_count(config), jobs=4 * len(arms) + config.seeds)
     if config.budget.env_steps is not None:
         steps = min(
             steps, max(len(arms), (config.budget.env_steps - services.journal.spent().env_steps) // (1 + waiting))

@@ -35,9 +35,7 @@ def with_fallback(ask: Callable[[], T], rule: Callable[[str], T], *, role: str, 
 def need(gateway: Gateway | None) -> Gateway:
     """Return the gateway, or raise `ModelUnavailable` when the session has none, so that the rule speaks."""
     if gateway is None:
-        raise ModelUnavailable(
-            "this session has no model; choose one with --model, or fetch the local one with `experimenter model fetch`."
-        )
+        raise ModelUnavailable("no model is asked in this step (none was chosen, or there is no time for a call).")
     return gateway
 
 

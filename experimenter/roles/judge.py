@@ -131,11 +131,12 @@ def _movement(values: Sequence[float]) -> str:
         return "unknown"
     spread = max(values) - min(values)
     late = _gain(values[len(values) // 2 :])
-    now = "flat now" if abs(late) <= 0.1 * spread else "still rising" if late > 0 else "falling now"
+    # a change that is small beside the values themselves, or beside their scatter, is none
+    least = 0.1 * max(abs(value) for value in values)
+    now = "flat now" if abs(late) <= max(0.1 * spread, least) else "still rising" if late > 0 else "falling now"
     third = max(len(values) // 3, 1)
     start, end = statistics.fmean(values[:third]), statistics.fmean(values[-third:])
-    # a change smaller than what single points scatter is none
-    way = "stayed at" if abs(end - start) <= 0.35 * spread else f"{number(values[0])} to"
+    way = "stayed at" if abs(end - start) <= max(0.35 * spread, least) else f"{number(values[0])} to"
     return f"{way} {number(end)}, {now}"
 
 

@@ -106,17 +106,17 @@ def _target_moves(
     if start is None and failed:
         yield plain, "the plain task, to have something certified"
     blocked = any(ability.distance(card, here, task) <= 1.0 for task in failed)
-    for steps, reason in _strides(blocked):
+    for steps, reason in _strides(away, blocked):
         if 0.0 < steps < away:
             yield ability.toward(card, here, end, steps / away), f"{reason} from what is certified toward the target"
     yield end, "the target itself"
 
 
-def _strides(blocked: bool) -> tuple[tuple[float, str], ...]:
-    """Lengths of the next stride in natural steps; shorter ones first where a stride of one step has failed."""
-    short = ((0.5, "half a natural step"), (0.25, "a quarter of a natural step"))
-    long = ((1.0, "one natural step"), (2.0, "two natural steps"))
-    return (*short, *long) if blocked else (*long, *short)
+def _strides(away: float, blocked: bool) -> tuple[tuple[float, str], ...]:
+    """Lengths of the next stride in natural steps; shorter ones where a stride of one step has failed."""
+    if blocked:
+        return (0.5, "half a natural step"), (0.25, "a quarter of a natural step")
+    return (1.0, "one natural step"), (2.0, "two natural steps"), (away / 2.0, "half of the way")
 
 
 def _open_moves(card: Card, known: list[Params]) -> Iterable[tuple[Params, str]]:

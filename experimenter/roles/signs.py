@@ -16,12 +16,15 @@ from math import isfinite, prod
 from envs.family import Card, Variable
 from experimenter.llm.gateway import Gateway
 from experimenter.llm.messages import Message
+from prompts.answers import signs_answer
 from prompts.specification import ACTION
 from prompts.templates import brief, render
 
 WORDS = ("reward", "penalise")
 _SURE = 0.1
 """Smallest margin, in nats, that settles a sign."""
+_SURE_PLAIN = 0.9
+"""To penalise a plain amount (a height, a place) takes more: heights that should be kept were scored at -0.5 to -0.7."""
 _DIRECTED = re.compile(r"forward|toward|upward|progress|fraction|share of|from the start")
 _FAILURE = re.compile(
     r"\b(fall|fallen|fell|crash|crashed|collided|collision|failed|failure|violated|episode is over)\b"
@@ -46,9 +49,10 @@ class Quantity:
     @property
     def direction(self) -> str | None:
         """`reward` or `penalise`; None while the margin is too small to tell."""
-        if abs(self.margin) < _SURE:
-            return None
-        return WORDS[0] if self.margin > 0 else WORDS[1]
+        if self.margin >= _SURE:
+            return WORDS[0]
+        is_plain = not (self.is_size or self.is_flag or (self.low, self.high) == (0, 1))
+        return WORDS[1] if self.margin <= (-_SURE_PLAIN if is_plain else -_SURE) else None
 
     @property
     def is_flag(self) -> bool:
@@ -102,7 +106,12 @@ def list_quantities(card: Card) -> list[Quantity]:
 
 
 def score_signs(gateway: Gateway, quantities: Sequence[Quantity], *, goal: str, step: str) -> list[Quantity]:
-    """Score every quantity by one short call; twins (leg 1 and leg 2, left and right) share one. Raises what `Gateway.score` raises."""
+    """Score every quantity by one short call; twins (leg 1 and leg 2, left and right) share one.
+
+    A model without log-probabilities answers for all at once, with margins of 1, -1 or 0. Raises what the gateway raises.
+    """
+    if not gateway.capabilities.logprobs:
+        return _ask_signs(gateway, quantities, goal, step)
     turns = _example_turns()
     margins: dict[str, float] = {}
     scored = []
@@ -114,6 +123,15 @@ def score_signs(gateway: Gateway, quantities: Sequence[Quantity], *, goal: str, 
             margins[kind] = round(scores[WORDS[0]] - scores[WORDS[1]], 4)
         scored.append(replace(quantity, margin=margins[kind]))
     return scored
+
+
+def _ask_signs(gateway: Gateway, quantities: Sequence[Quantity], goal: str, step: str) -> list[Quantity]:
+    system = Message("system", render("reward_writer_compact.sign_system"))
+    asked = Message("user", render("reward_writer_compact.signs", goal=goal, quantities=quantities))
+    schema = signs_answer([quantity.name for quantity in quantities])
+    answer = gateway.ask_one("reward_writer", [system, asked], schema, step=f"{step}:signs", temperature=0.0).value
+    margins = {sign.variable: {WORDS[0]: 1.0, WORDS[1]: -1.0}.get(sign.direction, 0.0) for sign in answer.signs}
+    return [replace(quantity, margin=margins.get(quantity.name, 0.0)) for quantity in quantities]
 
 
 def _example_turns() -> list[Message]:

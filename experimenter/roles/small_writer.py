@@ -50,12 +50,7 @@ def write_specifications(
 ) -> tuple[list[RewardProgram], list[str], list[str]]:
     """Return up to k programs of kind SPECIFICATION, the refusals of unusable answers, and notes for the report."""
     goal = card.success
-    quantities = list_quantities(card)
-    scored = (
-        score_signs(gateway, quantities, goal=f"{card.title}. {goal}", step=step)
-        if gateway.capabilities.logprobs
-        else quantities
-    )
+    scored = score_signs(gateway, list_quantities(card), goal=f"{card.title}. {goal}", step=step)
     offered = choose_offered(scored)
     if not offered:
         return [], ["the model is sure of no variable's sign"], []

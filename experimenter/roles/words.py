@@ -161,13 +161,17 @@ def _says(noun: str, said: Sequence[str]) -> bool:
 
 
 def _number_near(param: Parameter, text: str) -> float | None:
-    words = [word for word in nouns(param) if len(word) > 2]
-    near = "|".join(re.escape(word) for word in words)
-    after = re.search(rf"\b(?:{near})\w*\D{{0,24}}?(-?\d+(?:\.\d+)?)(?!\s*%)", text.lower().replace("_", " "))
-    before = re.search(
-        rf"(-?\d+(?:\.\d+)?)\s*(?:m|cm|metres?|meters?)?\s+(?:\w+\s+)?(?:{near})", text.lower().replace("_", " ")
+    """The number that stands with a parameter: `height 1.5`, `4 stair steps`, `1.2 m high stumps`, `stumps of 1.2`."""
+    first, last = re.escape(nouns(param)[0]), re.escape(nouns(param)[-1])
+    value, unit = r"(-?\d+(?:\.\d+)?)(?!\s*%)", r"\s*(?:m|metres?|meters?)?\s+(?:high|tall|wide|deep)?\s*"
+    patterns = (
+        rf"\b{last}\w*(?:\s+(?:of|is|to|at))?\s+{value}",
+        rf"{value}{unit}(?:{first}\w*\s+)?{last}",
+        rf"{value}{unit}{first}",
+        rf"\b{first}\w*(?:\s+of)?\s+{value}",
     )
-    match = before or after
+    plain = text.lower().replace("_", " ")
+    match = next((found for pattern in patterns if (found := re.search(pattern, plain))), None)
     return float(match[1]) if match else None
 
 

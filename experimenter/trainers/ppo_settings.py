@@ -81,7 +81,7 @@ _LANDER: Mapping[str, ParamValue] = {
     "gamma": 0.999,
     "gae_lambda": 0.98,
 }
-_MUJOCO: Mapping[str, ParamValue] = {"rollout_steps": 256, "log_std": -0.5}
+_MUJOCO: Mapping[str, ParamValue] = {"rollout_steps": 256}
 
 _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
     "walker": _WALKER,
@@ -107,7 +107,7 @@ _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
     "Acrobot": {"minibatch": 512, "learning_rate": 1e-3, "gae_lambda": 0.94},
     "LunarLander": {**_LANDER, "entropy": 0.01},
     "LunarLanderContinuous": _LANDER,
-    **{name: _MUJOCO for name in ("Hopper", "HalfCheetah", "Walker2d", "Reacher", "Ant", "Swimmer", "Humanoid")},
+    **dict.fromkeys(("Hopper", "HalfCheetah", "Walker2d", "Reacher", "Ant", "Swimmer", "Humanoid"), _MUJOCO),
 }
 """By Gymnasium id without version, or family name."""
 

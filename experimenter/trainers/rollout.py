@@ -22,7 +22,7 @@ class Rollout:
 
     def __init__(self, capacity: int, num_envs: int, shape: Shape) -> None:
         self.length = 0
-        self._shape = shape
+        self.shape = shape
         self._observations = np.empty((capacity, num_envs, shape.observation), np.float32)
         self._actions: NDArray[Any] = (
             np.empty((capacity, num_envs), np.int64)
@@ -87,7 +87,7 @@ class Rollout:
     def cut_observations(self) -> Float32:
         """[m, d] final observations of the truncated steps."""
         rows = [observation for _, _, observation in self._cuts]
-        return np.stack(rows) if rows else np.empty((0, self._shape.observation), np.float32)
+        return np.stack(rows) if rows else np.empty((0, self.shape.observation), np.float32)
 
     def check_finite(self, step: int) -> None:
         """Raise `NonFinite` naming the observation or the reward."""
@@ -105,7 +105,7 @@ def collect(
     `pulse(steps taken)` is asked after every step; when it says True the rollout is given up and None returned.
     """
     rollout.clear()
-    scale, middle, discrete = rollout._shape.scale, rollout._shape.middle, rollout._shape.discrete
+    scale, middle, discrete = rollout.shape.scale, rollout.shape.middle, rollout.shape.discrete
     for _ in range(length):
         action = act(observation)
         batch = env.step(action if discrete else middle + scale * action)

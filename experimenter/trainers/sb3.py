@@ -181,7 +181,8 @@ class _Run:
             length = max(2, rollout_length(remaining, self.worlds.num_envs, usual))
             self.model.n_steps = self.model.rollout_buffer.buffer_size = length
             remaining = 1
-        self.model.learn(min(_PIECE, remaining), callback, log_interval=None, reset_num_timesteps=False)
+        piece = max(1, min(_PIECE, remaining, self.next_checkpoint - self.step))
+        self.model.learn(piece, callback, log_interval=None, reset_num_timesteps=False)
 
     def _check_finite(self) -> None:
         for name, parameter in self.model.policy.named_parameters():

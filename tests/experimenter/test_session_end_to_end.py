@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,9 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(
     """Killed three times while it works; the rows equal those of the session that nobody killed, in count and kind."""
     whole, _ = session
     words: tuple[str, ...] = SHORT
-    for wait_s in (4.0, 6.0, 8.0):
+    for wait_s in (0.5, 3.0, 6.0):
         process = command_line.start(*words)
+        wait_for_session(command_line.home)
         time.sleep(wait_s)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -95,10 +97,23 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(
     assert count_rows(command_line.home) == count_rows(whole.home)
 
 
+def wait_for_session(home: Path, limit_s: float = 60.0) -> None:
+    """Wait until the session has its row: before that there is nothing to resume."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        with suppress(sqlite3.OperationalError):
+            newest_session(home)
+            return
+        time.sleep(0.05)
+    raise AssertionError("no session began")
+
+
 def newest_session(home: Path) -> str:
     with sqlite3.connect(home / "experimenter.db") as database:
-        (row,) = database.execute("SELECT id FROM session ORDER BY created_at DESC LIMIT 1")
-    return str(row[0])
+        rows = list(database.execute("SELECT id FROM session ORDER BY created_at DESC LIMIT 1"))
+    if not rows:
+        raise sqlite3.OperationalError("no session yet")
+    return str(rows[0][0])
 
 
 def count_rows(home: Path) -> dict[str, list[tuple[object, ...]]]:

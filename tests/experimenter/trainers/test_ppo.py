@@ -78,14 +78,15 @@ def assert_same(one: TrainedPolicy, other: TrainedPolicy) -> None:
 def play(policy: TrainedPolicy, problem: Problem, episodes: int) -> list[float]:
     """Native returns of the deterministic policy, through the artifact."""
     env, actor = problem.make_vec(episodes), make_policy(policy.spec, policy.tensors)
-    returns: list[float] = []
+    returns: dict[int, float] = {}  # the first episode of each world: later ones would favour short ones
     observation = env.reset(10**6)
     while len(returns) < episodes:
         batch = env.step(actor.act(observation))
-        returns += [outcome.native_return for outcome in batch.outcomes]
+        for outcome in batch.outcomes:
+            returns.setdefault(outcome.slot, outcome.native_return)
         observation = batch.observation
     env.close()
-    return returns[:episodes]
+    return list(returns.values())
 
 
 class Wrapped:
@@ -121,7 +122,7 @@ def test_learns_cartpole_in_a_few_seconds(make_problem: MakeProblem) -> None:
     policy = train(problem, 40_000, seed=0)
     assert time.process_time() - started < 20.0
     assert policy.steps == 40_000
-    assert np.mean(play(policy, problem, 10)) >= 300.0
+    assert np.mean(play(policy, problem, 10)) >= 450.0
 
 
 def test_same_seed_same_weights_other_seed_others(make_problem: MakeProblem, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_same_seed_same_weights_other_seed_others(make_problem: MakeProblem, tmp
     assert not np.array_equal(first.tensors["w0"], train(other, 2000, seed=4).tensors["w0"])
 
 
-@pytest.mark.parametrize("fatal_step", [int(np.random.default_rng().integers(150, 490))])
+@pytest.mark.parametrize("fatal_step", [187, 421])
 def test_killed_with_sigkill_and_resumed_gives_the_same_weights(
     make_problem: MakeProblem, tmp_path: Path, fatal_step: int
 ) -> None:

@@ -26,14 +26,14 @@ from skills.artifact import make_policy, save_policy
 MakeProblem = Callable[..., Problem]
 Settings = dict[str, ParamValue]
 _OFF: Settings = {"hidden": "16x16", "batch_size": 16, "learning_starts": 60, "buffer_size": 500, "train_freq": 4,
-                  "gradient_steps": 2, "checkpoint_steps": 100}  # fmt: skip
+                  "gradient_steps": 2, "checkpoint_steps": 80}  # fmt: skip
 _ON: Settings = {
     "hidden": "16x16",
     "batch_size": 32,
     "n_envs": 4,
     "n_steps": 16,
     "n_epochs": 2,
-    "checkpoint_steps": 100,
+    "checkpoint_steps": 80,
 }
 CASES: dict[str, tuple[str, Settings]] = {
     "ppo-box": ("gym:Pendulum-v1", {**_ON, "normalise_observations": True, "normalise_rewards": True}),
@@ -89,16 +89,16 @@ class Fragile:
 @pytest.mark.parametrize("case", CASES)
 def test_trains_exports_and_resumes_exactly(make_problem: MakeProblem, tmp_path: Path, case: str) -> None:
     family, settings = CASES[case]
-    whole = train(make_problem(family, settings=settings, folder=tmp_path / "whole"), 400)
-    assert 400 <= whole.steps < 404
-    calls = 400 // int(settings.get("n_envs", 1))
+    whole = train(make_problem(family, settings=settings, folder=tmp_path / "whole"), 240)
+    assert 240 <= whole.steps < 244
+    calls = 240 // int(settings.get("n_envs", 1))
     broken = make_problem(
         family, settings=settings, folder=tmp_path / "b", wrap=lambda env: Fragile(env, calls * 3 // 4)
     )
     with pytest.raises(Crash):
-        train(broken, 400)
+        train(broken, 240)
     assert (tmp_path / "b" / "checkpoint" / "state.json").exists()
-    resumed = train(make_problem(family, settings=settings, folder=tmp_path / "b"), 400)
+    resumed = train(make_problem(family, settings=settings, folder=tmp_path / "b"), 240)
     assert_same(whole, resumed)
 
 
@@ -108,7 +108,7 @@ def test_the_artifact_acts_as_the_model_does(make_problem: MakeProblem, case: st
     problem = make_problem(family, settings=overrides)
     settings = sb3.make_settings(family, overrides)
     shape = resolve_shape("sb3", problem.observation_space, problem.action_space)
-    run = sb3._Run(problem, TrainBudget(steps=300, schedule_steps=300), 1, settings, shape, Reporter(go_on))
+    run = sb3._Run(problem, TrainBudget(steps=128, schedule_steps=128), 1, settings, shape, Reporter(go_on))
     run.open()
     run.train()
     with torch.no_grad():  # push the means out to where a clamp and a clip bite
@@ -181,7 +181,7 @@ def test_process_wide_generators_are_given_back(make_problem: MakeProblem) -> No
 @pytest.mark.parametrize("case", ["ppo-box", "sac-gsde", "td3", "dqn"])
 def test_warm_start_begins_with_the_artifact(make_problem: MakeProblem, tmp_path: Path, case: str) -> None:
     family, settings = CASES[case]
-    policy = train(make_problem(family, settings=settings, folder=tmp_path / "first"), 200)
+    policy = train(make_problem(family, settings=settings, folder=tmp_path / "first"), 120)
     save_policy(tmp_path / "artifact", policy.spec, policy.tensors)
     problem = make_problem(family, settings=settings, folder=tmp_path / "second", start=tmp_path / "artifact")
     made = sb3.make_settings(family, settings)
