@@ -43,7 +43,11 @@ def arrow(start: str, end: str, label: str) -> str:
     else:
         y0, y1 = y0 + HEIGHT / 2, y1 - HEIGHT / 2
     line = f'<path d="M{x0:.0f},{y0:.0f} L{x1:.0f},{y1:.0f}" class="a"/>'
-    return line + (f'<text x="{(x0 + x1) / 2:.0f}" y="{(y0 + y1) / 2 - 6:.0f}" class="s" text-anchor="middle">{label}</text>' if label else "")
+    return line + (
+        f'<text x="{(x0 + x1) / 2:.0f}" y="{(y0 + y1) / 2 - 6:.0f}" class="s" text-anchor="middle">{label}</text>'
+        if label
+        else ""
+    )
 
 
 def draw() -> str:
@@ -58,10 +62,18 @@ def draw() -> str:
         parts.append(f'<text x="{x + WIDTH / 2:.0f}" y="{y + 26}" class="t" text-anchor="middle">{title}</text>')
         parts.append(f'<text x="{x + WIDTH / 2:.0f}" y="{y + 46}" class="s" text-anchor="middle">{text}</text>')
     parts += [arrow(*item) for item in ARROWS]
-    parts.append('<path d="M320,212 C320,250 740,250 740,212" class="a r"/><text x="530" y="254" class="s" text-anchor="middle">revise, with a reflection</text>')
-    parts.append('<path d="M110,150 C110,112 530,128 530,92" class="a r"/><text x="300" y="110" class="s" text-anchor="middle">next task, until the goal or the budget is reached</text>')
-    parts.append('<text x="440" y="296" class="s">Every step is journaled in SQL: kill -9 anywhere, then resume.</text>')
-    parts.append('<text x="440" y="314" class="s">One ledger for all model calls; generated code only in the sandbox.</text>')
+    parts.append(
+        '<path d="M320,212 C320,250 740,250 740,212" class="a r"/><text x="530" y="254" class="s" text-anchor="middle">revise, with a reflection</text>'
+    )
+    parts.append(
+        '<path d="M110,150 C110,112 530,128 530,92" class="a r"/><text x="300" y="110" class="s" text-anchor="middle">next task, until the goal or the budget is reached</text>'
+    )
+    parts.append(
+        '<text x="440" y="296" class="s">Every step is journaled in SQL: kill -9 anywhere, then resume.</text>'
+    )
+    parts.append(
+        '<text x="440" y="314" class="s">One ledger for all model calls; generated code only in the sandbox.</text>'
+    )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

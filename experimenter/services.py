@@ -102,7 +102,9 @@ class Services:
         expected_s = self.journal.mean_latency_s() or _FIRST_CALL_S.get(self.gateway.provider, 5.0)
         if expected_s <= _CALL_SHARE * self.clock.training_s():
             return self.gateway
-        text = f"a model call takes about {expected_s:.0f} s, too much of the time that is left: the rules speak from here"
+        text = (
+            f"a model call takes about {expected_s:.0f} s, too much of the time that is left: the rules speak from here"
+        )
         self.journal.event("no-time-for-the-model", "model", text)
         return None
 

@@ -121,14 +121,16 @@ def meet_obstacle(
     """Nearest cylinder: note the gap between hull and surface, push out and respond."""
     count = int(wt[w, OBSTACLES])
     px, py, radius = t[POS, a], t[POS + 1, a], t[RADIUS, a]
-    best, nearest = 1e18, 0
+    best = 1e18
     for c in range(count):
-        d2 = (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2
-        if d2 < best:
-            best, nearest = d2, c
+        best = min(best, (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2)
     gap = math.sqrt(best) - wt[w, OBSTACLE_RADIUS] if count > 0 else FAR_M
     mark(t, a, OBSTACLE, gap <= radius)
     if gap <= radius:
+        nearest = 0
+        for c in range(count):
+            if (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2 <= best * (1.0 + 1e-12):
+                nearest = c
         reach = max(math.sqrt(best), 1e-9)
         nx, ny = (px - obstacles[w, 0, nearest]) / reach, (py - obstacles[w, 1, nearest]) / reach
         out = wt[w, OBSTACLE_RADIUS] + radius

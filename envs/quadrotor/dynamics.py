@@ -106,28 +106,42 @@ def fly_euler(
     wx: float,
     wy: float,
     noisy: bool,
+    substeps: int,
 ) -> None:
-    """Advance drone `a` by `dt` with semi-implicit Euler towards rotor speeds c0 to c3; `gain` is 1 - exp(-dt / lag)."""
-    s0 = t[ROTOR, a] + gain * (c0 - t[ROTOR, a])
-    s1 = t[ROTOR + 1, a] + gain * (c1 - t[ROTOR + 1, a])
-    s2 = t[ROTOR + 2, a] + gain * (c2 - t[ROTOR + 2, a])
-    s3 = t[ROTOR + 3, a] + gain * (c3 - t[ROTOR + 3, a])
-    t[ROTOR, a], t[ROTOR + 1, a], t[ROTOR + 2, a], t[ROTOR + 3, a] = s0, s1, s2, s3
-    lift, tx, ty, tz = wrench(t, a, s0, s1, s2, s3, noisy)
+    """Advance drone `a` by `substeps` semi-implicit Euler steps of `dt` s towards rotor speeds c0 to c3.
+
+    `gain` is 1 - exp(-dt / lag), `drag` scales the airframe's drag against the wind (wx, wy). All numbers stay in registers.
+    """
+    s0, s1, s2, s3 = t[ROTOR, a], t[ROTOR + 1, a], t[ROTOR + 2, a], t[ROTOR + 3, a]
     rx, ry, rz = t[RATE, a], t[RATE + 1, a], t[RATE + 2, a]
-    ax, ay, az = angular_acceleration(rx, ry, rz, tx, ty, tz, t[INERTIA, a], t[INERTIA + 1, a], t[INERTIA + 2, a])
     qw, qx, qy, qz = t[QUAT, a], t[QUAT + 1, a], t[QUAT + 2, a], t[QUAT + 3, a]
-    zx, zy, zz = thrust_axis(qw, qx, qy, qz)
-    per_mass = 1.0 / t[MASS, a]
     vx, vy, vz = t[VEL, a], t[VEL + 1, a], t[VEL + 2, a]
+    px, py, pz = t[POS, a], t[POS + 1, a], t[POS + 2, a]
+    per_mass = dt / t[MASS, a]
+    jx, jy, jz = t[INERTIA, a], t[INERTIA + 1, a], t[INERTIA + 2, a]
+    kx, ky, kz = dt / jx, dt / jy, dt / jz
     slow = drag * t[DRAG, a] * per_mass
-    vx += dt * ((lift * zx + t[FORCE, a]) * per_mass + t[PUSH, a] - slow * (vx - wx))
-    vy += dt * ((lift * zy + t[FORCE + 1, a]) * per_mass + t[PUSH + 1, a] - slow * (vy - wy))
-    vz += dt * ((lift * zz + t[FORCE + 2, a]) * per_mass + t[PUSH + 2, a] - slow * vz - GRAVITY)
-    rx, ry, rz = rx + dt * ax, ry + dt * ay, rz + dt * az
-    dw, dx, dy, dz = spin(qw, qx, qy, qz, rx, ry, rz)
-    px, py, pz = t[POS, a] + dt * vx, t[POS + 1, a] + dt * vy, t[POS + 2, a] + dt * vz
-    store(t, a, px, py, pz, vx, vy, vz, qw + dt * dw, qx + dt * dx, qy + dt * dy, qz + dt * dz, rx, ry, rz)
+    fx, fy, fz = (
+        per_mass * t[FORCE, a] + dt * t[PUSH, a] + slow * wx,
+        per_mass * t[FORCE + 1, a] + dt * t[PUSH + 1, a] + slow * wy,
+        per_mass * t[FORCE + 2, a] + dt * t[PUSH + 2, a] - dt * GRAVITY,
+    )
+    for _ in range(substeps):
+        s0, s1, s2, s3 = s0 + gain * (c0 - s0), s1 + gain * (c1 - s1), s2 + gain * (c2 - s2), s3 + gain * (c3 - s3)
+        lift, tx, ty, tz = wrench(t, a, s0, s1, s2, s3, noisy)
+        lift *= per_mass
+        zx, zy, zz = thrust_axis(qw, qx, qy, qz)
+        vx, vy, vz = vx + lift * zx + fx - slow * vx, vy + lift * zy + fy - slow * vy, vz + lift * zz + fz - slow * vz
+        # J w' = t - w x J w; then q' with the new rates
+        ax, ay, az = tx - ry * rz * (jz - jy), ty - rz * rx * (jx - jz), tz - rx * ry * (jy - jx)
+        rx, ry, rz = rx + kx * ax, ry + ky * ay, rz + kz * az
+        dw, dx, dy, dz = spin(qw, qx, qy, qz, rx, ry, rz)
+        qw, qx, qy, qz = qw + dt * dw, qx + dt * dx, qy + dt * dy, qz + dt * dz
+        scale = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+        qw, qx, qy, qz = qw * scale, qx * scale, qy * scale, qz * scale
+        px, py, pz = px + dt * vx, py + dt * vy, pz + dt * vz
+    t[ROTOR, a], t[ROTOR + 1, a], t[ROTOR + 2, a], t[ROTOR + 3, a] = s0, s1, s2, s3
+    store(t, a, px, py, pz, vx, vy, vz, qw, qx, qy, qz, rx, ry, rz)
 
 
 @jit

@@ -24,6 +24,7 @@ from envs.quadrotor.layout import (
     GOAL_KIND,
     HORIZON,
     HOVER_AT,
+    LAG_S,
     LATENCY,
     LEASH,
     MAX_RATE,
@@ -35,6 +36,7 @@ from envs.quadrotor.layout import (
     PUSH,
     QUAT,
     RATE,
+    SPEED,
     STEP,
     TERMINATE,
     THRUST_NOISE,
@@ -49,8 +51,9 @@ from envs.quadrotor.reward import count_step, hover_terms, measure_distance, swa
 from envs.quadrotor.rk4 import fly_rk4
 from envs.quadrotor.spawn import spawn_world
 
-_NOISE_SIGMA, _NOISE_THETA = 0.2 * 0.05, 0.15
-"""Thrust noise: Ornstein-Uhlenbeck, published sigma; theta is the customary 0.15 a sub-step."""
+_NOISE_KEEP = 0.85**2
+_NOISE_SIGMA = 0.2 * 0.05 * (1.0 + 0.85**2) ** 0.5
+"""Thrust noise: the published Ornstein-Uhlenbeck process (0.15, 0.2 x 0.05 every 5 ms) as it looks every 10 ms."""
 Done = NDArray[np.bool_]
 
 
@@ -124,7 +127,9 @@ def restart_worlds(
 ) -> None:
     """Begin new episodes in the worlds listed in `which` and write their first observations."""
     for w in which:
-        start_world(t, wt, obstacles, streams, frames, keys, gaps, out, w, w * drones, drones, neighbours, history, kept)
+        start_world(
+            t, wt, obstacles, streams, frames, keys, gaps, out, w, w * drones, drones, neighbours, history, kept
+        )
 
 
 @jit
@@ -187,24 +192,26 @@ def take_actions(t: Table, wt: Table, actions: NDArray[np.float32], w: int, firs
 
 @jit
 def fly(t: Table, wt: Table, streams: Streams, w: int, first: int, drones: int, substeps: int, rk4: bool) -> None:
-    """Sub-steps of all drones of one world; floor and walls act in each."""
+    """Sub-steps of all drones of one world, then floor, walls and ceiling."""
     dt, mode = CONTROL_S / substeps, int(wt[w, ACTION_MODE])
     lagging, noisy, bounce = wt[w, MOTOR_LAG] > 0.0, wt[w, NOISE] > 0.0, wt[w, TERMINATE] == 0.0
     drag = max(wt[w, DRAG_SCALE], 1.0) if wt[w, WIND] > 0.0 else wt[w, DRAG_SCALE]
     if wt[w, DOWNWASH] > 0.0:
         wash(t, streams, w, first, drones)
+    wx, wy, gain, lag = wt[w, WIND_X], wt[w, WIND_Y], 1.0, -1.0
+    # motor modes hold their targets for the whole control step, the other modes' inner loops close in every sub-step
+    runs = 1 if mode <= SPEED and not rk4 else substeps
     for a in range(first, first + drones):
-        gain = lag_gain(t, a, dt, lagging)
-        c0, c1, c2, c3 = rotor_targets(t, a, mode, lagging)
-        for sub in range(substeps):
-            if mode > 1 and sub > 0:  # the inner loops close in every sub-step
-                c0, c1, c2, c3 = rotor_targets(t, a, mode, lagging)
-            if noisy:
-                stir_thrust(t, streams, w, a, wt[w, NOISE])
+        if t[LAG_S, a] != lag:
+            lag, gain = t[LAG_S, a], lag_gain(t, a, dt, lagging)
+        if noisy:
+            stir_thrust(t, streams, w, a, wt[w, NOISE])
+        for _ in range(runs):
+            c0, c1, c2, c3 = rotor_targets(t, a, mode, lagging)
             if rk4:
-                fly_rk4(t, a, c0, c1, c2, c3, gain, dt, drag, wt[w, WIND_X], wt[w, WIND_Y], noisy)
+                fly_rk4(t, a, c0, c1, c2, c3, gain, dt, drag, wx, wy, noisy)
             else:
-                fly_euler(t, a, c0, c1, c2, c3, gain, dt, drag, wt[w, WIND_X], wt[w, WIND_Y], noisy)
+                fly_euler(t, a, c0, c1, c2, c3, gain, dt, drag, wx, wy, noisy, substeps // runs)
         meet_room(t, wt, streams, w, a, bounce)
 
 
@@ -212,8 +219,7 @@ def fly(t: Table, wt: Table, streams: Streams, w: int, first: int, drones: int, 
 def stir_thrust(t: Table, streams: Streams, w: int, a: int, scale: float) -> None:
     """One step of the motors' Ornstein-Uhlenbeck thrust noise (a share of the thrust)."""
     for k in range(4):
-        x = t[THRUST_NOISE + k, a]
-        t[THRUST_NOISE + k, a] = x - _NOISE_THETA * x + scale * _NOISE_SIGMA * normal(streams, w)
+        t[THRUST_NOISE + k, a] = _NOISE_KEEP * t[THRUST_NOISE + k, a] + scale * _NOISE_SIGMA * normal(streams, w)
 
 
 @jit

@@ -91,7 +91,9 @@ def _commutes(kind: int, qubit: int, control: int, old: int, target: int, source
 
 
 @kernel
-def strong_rule(kinds: Int32, qubits: Int32, controls: Int32, count: int, two_qubit: int, start: int, mask: Mask) -> None:
+def strong_rule(
+    kinds: Int32, qubits: Int32, controls: Int32, count: int, two_qubit: int, start: int, mask: Mask
+) -> None:
     """Clear every action that provably adds nothing.
 
     These are: a gate equal to an earlier one with only commuting gates between; RZ on a qubit still in a basis state; CNOT

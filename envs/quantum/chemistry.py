@@ -107,7 +107,9 @@ def _choose_active(molecule: Molecule, electrons: int, orbitals: int) -> tuple[i
         )
     match = re.fullmatch(r"(\d+)e(\d+)o", molecule.active or f"{electrons}e{orbitals}o")
     if match is None:
-        raise ValueError(f"active space {molecule.active!r} is not understood; write electrons and orbitals, such as 2e3o.")
+        raise ValueError(
+            f"active space {molecule.active!r} is not understood; write electrons and orbitals, such as 2e3o."
+        )
     active, count = int(match[1]), int(match[2])
     core = (electrons - active) // 2
     if active % 2 or active > electrons or active > 2 * count or core + count > orbitals or active < 1:
@@ -133,7 +135,9 @@ def _fermion_operator(openfermion: Any, atoms: Any, frozen: Sequence[int], kept:
     field.conv_tol = 1e-12
     field.kernel()
     if not field.converged:
-        raise ValueError("the Hartree-Fock calculation does not converge: check the geometry (atoms too close or too far).")
+        raise ValueError(
+            "the Hartree-Fock calculation does not converge: check the geometry (atoms too close or too far)."
+        )
     orbitals = field.mo_coeff
     ao2mo = import_module("pyscf.ao2mo")
     one = orbitals.T @ field.get_hcore() @ orbitals

@@ -50,9 +50,7 @@ def make_model(problem: Problem, noise: Noise | None = None, *, start: int = 0) 
         empty = (np.zeros(1), np.ones((qubits, 4)), np.ones((qubits, qubits, 9)))
         return Model(qubits, False, start, matrix.starts, matrix.columns, matrix.values, *empty)
     weights = blur(problem.weights, noise.readout)
-    return Model(
-        qubits, True, start, matrix.starts, matrix.columns, matrix.values, weights, noise.single, noise.double
-    )
+    return Model(qubits, True, start, matrix.starts, matrix.columns, matrix.values, weights, noise.single, noise.double)
 
 
 @kernel
@@ -154,9 +152,7 @@ def energies(model: Model, batch: CircuitBatch) -> Float64:
 def gradients(model: Model, batch: CircuitBatch) -> tuple[Float64, Float64]:
     """Energy of each circuit [B] and its derivative by each angle [B, L], exact; 0 where there is no angle."""
     out, slopes = np.empty(len(batch)), np.zeros(batch.angles.shape)
-    _all_gradients(
-        model, batch.kinds, batch.qubits, batch.controls, batch.angles, batch.lengths, out, slopes
-    )
+    _all_gradients(model, batch.kinds, batch.qubits, batch.controls, batch.angles, batch.lengths, out, slopes)
     return out, slopes
 
 

@@ -31,9 +31,7 @@ def start_vector(vector: Float64, start: int, qubits: int) -> None:
 
 
 @kernel
-def rotate(
-    source: Float64, out: Float64, kind: int, qubit: int, cosine: float, sine: float, channel: Float64
-) -> None:
+def rotate(source: Float64, out: Float64, kind: int, qubit: int, cosine: float, sine: float, channel: Float64) -> None:
     """Rotate about axis `kind` by the angle of `cosine` and `sine`, then pass the local `channel`."""
     step = 1 << (2 * qubit)
     x_scale, y_scale, z_scale, shift = channel[0], channel[1], channel[2], channel[3]
@@ -161,7 +159,9 @@ def run_tape(
             rotate(source, out, kinds[g], q, math.cos(angles[g]), math.sin(angles[g]), single[q])
         else:
             pair = double[c, q]
-            entangle(source, out, kinds[g], 1 << (2 * c), 1 << (2 * q), pair[0], 1 << (2 * min(c, q)), 1 << (2 * max(c, q)))
+            entangle(
+                source, out, kinds[g], 1 << (2 * c), 1 << (2 * q), pair[0], 1 << (2 * min(c, q)), 1 << (2 * max(c, q))
+            )
             blend(out, c, pair[1:5])
             blend(out, q, pair[5:9])
     return count % rows
@@ -194,5 +194,7 @@ def undo_tape(
             blend_back(lam, q, pair[5:9])
             blend_back(lam, c, pair[1:5])
             # CNOT and CZ permute symmetrically, so the transpose is the gate itself
-            entangle(lam, spare, kinds[g], 1 << (2 * c), 1 << (2 * q), pair[0], 1 << (2 * min(c, q)), 1 << (2 * max(c, q)))
+            entangle(
+                lam, spare, kinds[g], 1 << (2 * c), 1 << (2 * q), pair[0], 1 << (2 * min(c, q)), 1 << (2 * max(c, q))
+            )
             lam[:] = spare

@@ -53,7 +53,12 @@ def _lithium_hydride(name: str, mapping: str, length: float) -> Molecule:
 def _water(name: str, unit: str) -> Molecule:
     published = " as published (coordinates read as bohr, O-H 0.51 angstrom)" if unit == "bohr" else ""
     return Molecule(
-        name=name, title=f"Water, 8 qubits{published}", atoms=_WATER, unit=unit, active="4e4o", setting=_water_bond(unit)
+        name=name,
+        title=f"Water, 8 qubits{published}",
+        atoms=_WATER,
+        unit=unit,
+        active="4e4o",
+        setting=_water_bond(unit),
     )
 
 

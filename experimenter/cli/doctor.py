@@ -163,9 +163,7 @@ def _model(folder: Path) -> Finding:
         if choice.provider == "none"
         else ""
     )
-    return Finding(
-        name="model", state="optional" if do else "ok", what=f"{choice.model}: {choice.reason}", do=do
-    )
+    return Finding(name="model", state="optional" if do else "ok", what=f"{choice.model}: {choice.reason}", do=do)
 
 
 def _sandbox() -> Finding:

@@ -44,7 +44,11 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "word"),
-    [({"candidates": -1}, "candidates"), ({"min_success_rate": 1.5}, "min_success_rate"), ({"colour": "red"}, "colour")],
+    [
+        ({"candidates": -1}, "candidates"),
+        ({"min_success_rate": 1.5}, "min_success_rate"),
+        ({"colour": "red"}, "colour"),
+    ],
 )
 def test_bad_values_name_the_setting(flags: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):

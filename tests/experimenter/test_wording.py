@@ -6,7 +6,8 @@ from experimenter.wording import count, duration
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (59.4, "59s"), (190, "3m10s"), (3600, "1h00m"), (7500, "2h05m"), (float("inf"), "-")]
+    ("seconds", "text"),
+    [(0, "0s"), (59.4, "59s"), (190, "3m10s"), (3600, "1h00m"), (7500, "2h05m"), (float("inf"), "-")],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -27,9 +27,7 @@ def library(sqlite_store: Store, tmp_path: Path) -> Library:
 def test_an_exported_folder_plays_in_a_bare_python(library: Library, tmp_path: Path) -> None:
     skill = library.admit(make_request(tmp_path))
     folder = library.export(skill, tmp_path / "out")
-    code = (
-        "import sys, play, numpy as np;"
-    )
+    code = "import sys, play, numpy as np;"
     code += (
         "print(play.load('.')(np.array([[3.0, 1.0]])).tolist(), 'skills' in sys.modules, 'safetensors' in sys.modules)"
     )

@@ -25,6 +25,8 @@ def test_the_slower_quarter_of_long_past_jobs_sets_the_pace() -> None:
 
 def test_affordable_steps_pay_for_starting_the_workers() -> None:
     pace = known_pace("walker", [make_result(100_000, 100.0)] * 3)
-    assert affordable_steps(pace, seconds=100.0, workers=2, jobs=10) == 90 * 1000  # 200 s of workers less 10 starts of 11 s
+    assert (
+        affordable_steps(pace, seconds=100.0, workers=2, jobs=10) == 90 * 1000
+    )  # 200 s of workers less 10 starts of 11 s
     assert affordable_steps(pace, seconds=0.0, workers=2, jobs=10) == 1000
     assert affordable_steps(pace, seconds=float("inf"), workers=2, jobs=1) > 10**15

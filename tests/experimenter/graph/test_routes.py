@@ -22,7 +22,9 @@ from experimenter.records import Decision, GoalKind
     ],
 )
 def test_after_judge(decision: Decision, generation: int, extension: int, over: bool, expected: str) -> None:
-    assert routes.after_judge(decision, generation=generation, generations=3, extension=extension, over=over) == expected
+    assert (
+        routes.after_judge(decision, generation=generation, generations=3, extension=extension, over=over) == expected
+    )
 
 
 def test_a_failed_certificate_is_learnt_from_while_there_is_time() -> None:

@@ -16,7 +16,9 @@ from experimenter.reports.facts import repeat_command
 from experimenter.reports.page import write_report
 from memory.store import open_store
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -60,7 +62,9 @@ def test_chromium_shows_the_parts_of_the_page(tmp_path: Path) -> None:
 
 
 def test_the_command_repeats_the_session() -> None:
-    config = SessionConfig.resolve({"family": "walker", "params": {"stump_height": 1.0}, "budget": "5m", "candidates": 0})
+    config = SessionConfig.resolve(
+        {"family": "walker", "params": {"stump_height": 1.0}, "budget": "5m", "candidates": 0}
+    )
     command = repeat_command("cross 'stumps'", config)
     assert command == (
         "experimenter run 'cross '\"'\"'stumps'\"'\"'' --env walker --param stump_height=1.0 --budget 300s --candidates 0"

@@ -18,5 +18,8 @@ def test_one_natural_step_stays_within_the_range() -> None:
 def test_a_skills_name_says_what_differs_from_the_plain_task() -> None:
     walker = get_family("walker")
     assert skill_name(walker.resolve_task()) == "walker"
-    assert skill_name(walker.resolve_task({"stump_height": 0.5, "stair_steps": 4})) == "walker-stair_steps-4-stump_height-0.5"
+    assert (
+        skill_name(walker.resolve_task({"stump_height": 0.5, "stair_steps": 4}))
+        == "walker-stair_steps-4-stump_height-0.5"
+    )
     assert skill_name(get_family("gym:CartPole-v1").resolve_task()) == "CartPole-v1"
