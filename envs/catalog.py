@@ -13,7 +13,9 @@ ENTRY_POINT_GROUP = "experimenter.families"
 
 _BUILT_IN: dict[str, str] = {
     "walker": "envs.walker.family:make_family",
+    "quadrotor": "envs.quadrotor.family:make_family",
     "gym": "envs.gym.family:make_family",
+    "quantum": "envs.quantum.family:make_family",
 }
 """Family name (before any `:`) -> `module:function`; the function takes the full name and returns a Family."""
 

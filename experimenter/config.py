@@ -51,7 +51,7 @@ class SessionConfig(Record):
     """Base seed: training seeds are seed, seed + 1, ..."""
     min_success_rate: float | None = Field(default=None, gt=0, le=1)
     """Success rate that the certificate must show; None leaves it to the goal."""
-    eval_episodes: int = Field(default=30, ge=5)
+    eval_episodes: int = Field(default=20, ge=5)
     """Held-out episodes behind each step of a race."""
     certificate_episodes: int = Field(default=60, ge=20)
     """Held-out episodes, on seeds that no race has seen, behind a certificate."""

@@ -169,6 +169,23 @@ class Evidence(BaseModel):
         return sum(self.native_return) / self.episodes
 
 
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, ties averaged; None when a side does not vary or there are fewer than two pairs."""
+    x, y = average_ranks(first), average_ranks(second)
+    if len(x) < 2:
+        return None
+    x, y = x - x.mean(), y - y.mean()
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / scale if scale > 0 else None
+
+
+def average_ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks."""
+    _, where, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2.0)[where]
+    return ranks
+
+
 class Probe(BaseModel):
     """Evidence at one point in the space of task parameters."""
 

@@ -21,6 +21,15 @@ _MISSING = "the quadrotor family needs numba: pip install 'rl-experimenter[quadr
 
 def jit(function: Kernel) -> Kernel:
     """Compile `function` at its first call. Raises `ImportError` naming the extra when numba is absent."""
+    return _compile(function, counting=False)
+
+
+def jit_allocating(function: Kernel) -> Kernel:
+    """Compile a `function` that makes arrays of its own; only there does numba count references, which is slow."""
+    return _compile(function, counting=True)
+
+
+def _compile(function: Kernel, *, counting: bool) -> Kernel:
     numba = load_numba()
     config: Any = importlib.import_module("numba.core.config")
     before = config.CACHE_DIR
@@ -28,7 +37,7 @@ def jit(function: Kernel) -> Kernel:
     try:
         # infinities must keep their meaning; NaN never enters (actions are checked), so `nnan` is safe
         flags = {"nnan", "nsz", "arcp", "contract", "reassoc"}
-        compiled: Kernel = numba.njit(cache=True, fastmath=flags, error_model="numpy")(function)
+        compiled: Kernel = numba.njit(cache=True, fastmath=flags, error_model="numpy", _nrt=counting)(function)
     finally:
         config.CACHE_DIR = before
     return compiled

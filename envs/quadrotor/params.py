@@ -29,7 +29,7 @@ class QuadrotorParams(Params):
     action_mode: int = Field(default=0, ge=0, le=len(ACTIONS) - 1)
     airframe: int = Field(default=0, ge=0, le=len(AIRFRAMES) - 1)
     tilt: float = Field(default=0.0, ge=0.0, le=90.0)
-    start_speed: float = Field(default=0.0, ge=0.0, le=3.0)
+    start_speed: float = Field(default=0.0, ge=0.0, le=5.0)
     leash: float = Field(default=15.0, ge=0.3, le=15.0)
     crash_ends: int = Field(default=0, ge=0, le=1)
     motor_lag: int = Field(default=1, ge=0, le=1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from envs.quadrotor.contacts import FAR_M, Streams
 from envs.quadrotor.dynamics import Table
 from envs.quadrotor.goals import Cylinders, place_goals
-from envs.quadrotor.jit import jit
+from envs.quadrotor.jit import jit, jit_allocating
 from envs.quadrotor.layout import (
     AIRFRAME,
     ARM_X,
@@ -54,7 +54,7 @@ from envs.quadrotor.layout import (
 from envs.quadrotor.noise import between, normal, uniform
 
 
-@jit
+@jit_allocating
 def spawn_world(
     t: Table, wt: Table, obstacles: Cylinders, streams: Streams, frames: Table, w: int, first: int, drones: int
 ) -> None:
@@ -97,7 +97,7 @@ def place_obstacles(
         left -= 1
 
 
-@jit
+@jit_allocating
 def list_places(taken: NDArray[np.bool_], side: int, levels: int) -> NDArray[np.int64]:
     """Free places as cell * 3 + level."""
     places = np.empty(3 * MOST_CELLS, np.int64)

@@ -196,7 +196,9 @@ class Swarm:
         self.world_table[which] = columns
         self.obstacles[which] = obstacles.reshape(len(which), *self.obstacles.shape[1:])
         self._streams[which] = np.ascontiguousarray(streams[:, 0]).view(np.uint64)
+        before = self._streams.copy()
         self.observe(worlds)
+        self._streams[:] = before  # the restored worlds fly on as if nobody had looked
 
     def observe(self, worlds: Sequence[int]) -> None:
         """Write the observations of `worlds` as they stand now; sensor noise, where on, is drawn."""

@@ -156,10 +156,9 @@ def _map(openfermion: Any, fermions: Any, modes: int, electrons: int, mapping: s
     else:
         qubits, width = openfermion.jordan_wigner(fermions), modes
     if mapping == "jordan-wigner-1":
-        # the parity of spin-up electrons (even modes) is conserved
-        ups = " ".join(f"Z{mode}" for mode in range(0, modes, 2))
-        sign = -1.0 if (electrons // 2) % 2 else 1.0
-        qubits, width = openfermion.taper_off_qubits(qubits, [openfermion.QubitOperator(ups, sign)]), modes - 1
+        # the parity of the electron number is conserved; an even number of electrons makes it +1
+        parity = " ".join(f"Z{mode}" for mode in range(modes))
+        qubits, width = openfermion.taper_off_qubits(qubits, [openfermion.QubitOperator(parity, 1.0)]), modes - 1
     listed = []
     for factors, value in qubits.terms.items():
         letters = ["I"] * width

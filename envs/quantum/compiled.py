@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,5 +22,4 @@ def kernel(function: Function) -> Function:
     require_numba()
     from numba import njit
 
-    made: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
-    return made
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))

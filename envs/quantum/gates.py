@@ -63,8 +63,8 @@ class CircuitBatch:
 
 def empty_batch(count: int, most_gates: int) -> CircuitBatch:
     """Circuits without gates, with room for `most_gates`."""
-    whole = [np.zeros((count, most_gates), dtype=np.int32) for _ in range(3)]
-    return CircuitBatch(*whole, np.zeros((count, most_gates)), np.zeros(count, dtype=np.int32))
+    kinds, qubits, controls = (np.zeros((count, most_gates), dtype=np.int32) for _ in range(3))
+    return CircuitBatch(kinds, qubits, controls, np.zeros((count, most_gates)), np.zeros(count, dtype=np.int32))
 
 
 def pack(circuits: Sequence[Sequence[Gate]]) -> CircuitBatch:

@@ -8,6 +8,7 @@ pauli_transfer.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,12 +108,13 @@ def noise_of(kind: int, level: float, ratio: float, readout: float, qubits: int)
     both = (readout, readout)
     if KINDS[kind] == "depolarising":
         return make_noise(qubits, single_depolarising=one, double_depolarising=two, readout=both)
-    channel = {
+    channels: dict[str, Callable[[float], Local]] = {
         "bit_flip": bit_flip,
         "phase_flip": phase_flip,
         "amplitude_damping": amplitude_damping,
         "thermal_relaxation": lambda time: thermal_relaxation(time, 1.0, 1.0),
-    }[KINDS[kind]]
+    }
+    channel = channels[KINDS[kind]]
     return make_noise(qubits, single=channel(one), double=channel(two), readout=both)
 
 

@@ -30,7 +30,7 @@ def list_molecules() -> list[Molecule]:
         made += [_hydrogen(name, mapping, length) for length in _H2_LENGTHS]
     for name, mapping in (("lih-4", "parity"), ("lih-6", "jordan-wigner")):
         made += [_lithium_hydride(name, mapping, length) for length in _LIH_LENGTHS]
-    return made + [_water("h2o-8-paper", "bohr"), _water("h2o-8", "angstrom")]
+    return [*made, _water("h2o-8-paper", "bohr"), _water("h2o-8", "angstrom")]
 
 
 def _hydrogen(name: str, mapping: str, length: float) -> Molecule:

@@ -22,25 +22,25 @@ Complex128 = NDArray[np.complex128]
 def apply_gate(psi: Complex128, kind: int, qubit: int, control: int, cosine: float, sine: float) -> None:
     """Apply one gate to `psi` in place; `cosine` and `sine` are of half the angle."""
     step = 1 << qubit
-    size = len(psi)
+    below = step - 1
     if kind == 0:
-        for base in range(0, size, 2 * step):
-            for low in range(base, base + step):
-                zero, one = psi[low], psi[low + step]
-                psi[low] = complex(cosine * zero.real + sine * one.imag, cosine * zero.imag - sine * one.real)
-                psi[low + step] = complex(cosine * one.real + sine * zero.imag, cosine * one.imag - sine * zero.real)
+        for pair in range(len(psi) >> 1):
+            low = ((pair & ~below) << 1) | (pair & below)
+            zero, one = psi[low], psi[low + step]
+            psi[low] = complex(cosine * zero.real + sine * one.imag, cosine * zero.imag - sine * one.real)
+            psi[low + step] = complex(cosine * one.real + sine * zero.imag, cosine * one.imag - sine * zero.real)
     elif kind == 1:
-        for base in range(0, size, 2 * step):
-            for low in range(base, base + step):
-                zero, one = psi[low], psi[low + step]
-                psi[low] = complex(cosine * zero.real - sine * one.real, cosine * zero.imag - sine * one.imag)
-                psi[low + step] = complex(cosine * one.real + sine * zero.real, cosine * one.imag + sine * zero.imag)
+        for pair in range(len(psi) >> 1):
+            low = ((pair & ~below) << 1) | (pair & below)
+            zero, one = psi[low], psi[low + step]
+            psi[low] = complex(cosine * zero.real - sine * one.real, cosine * zero.imag - sine * one.imag)
+            psi[low + step] = complex(cosine * one.real + sine * zero.real, cosine * one.imag + sine * zero.imag)
     elif kind == 2:
-        for base in range(0, size, 2 * step):
-            for low in range(base, base + step):
-                zero, one = psi[low], psi[low + step]
-                psi[low] = complex(cosine * zero.real + sine * zero.imag, cosine * zero.imag - sine * zero.real)
-                psi[low + step] = complex(cosine * one.real - sine * one.imag, cosine * one.imag + sine * one.real)
+        for pair in range(len(psi) >> 1):
+            low = ((pair & ~below) << 1) | (pair & below)
+            zero, one = psi[low], psi[low + step]
+            psi[low] = complex(cosine * zero.real + sine * zero.imag, cosine * zero.imag - sine * zero.real)
+            psi[low + step] = complex(cosine * one.real - sine * one.imag, cosine * one.imag + sine * one.real)
     else:
         entangle(psi, kind, step, 1 << control)
 
@@ -48,14 +48,14 @@ def apply_gate(psi: Complex128, kind: int, qubit: int, control: int, cosine: flo
 @kernel
 def entangle(psi: Complex128, kind: int, target: int, control: int) -> None:
     """CNOT (`kind` 3) or CZ in place; `target` and `control` are 2^qubit."""
-    near, far = min(target, control), max(target, control)
-    for outer in range(0, len(psi), 2 * far):
-        for middle in range(outer, outer + far, 2 * near):
-            for low in range(middle + control, middle + control + near):
-                if kind == 3:
-                    psi[low], psi[low + target] = psi[low + target], psi[low]
-                else:
-                    psi[low + target] = -psi[low + target]
+    near, far = min(target, control) - 1, max(target, control) - 1
+    for block in range(len(psi) >> 2):
+        low = ((block & ~near) << 1) | (block & near)
+        low = (((low & ~far) << 1) | (low & far)) + control
+        if kind == 3:
+            psi[low], psi[low + target] = psi[low + target], psi[low]
+        else:
+            psi[low + target] = -psi[low + target]
 
 
 @kernel
@@ -66,8 +66,11 @@ def run_circuit(
     psi[:] = 0.0
     psi[start] = 1.0
     for g in range(count):
-        half = 0.5 * angles[g]
-        apply_gate(psi, kinds[g], qubits[g], controls[g], math.cos(half), math.sin(half))
+        if kinds[g] > 2:
+            entangle(psi, kinds[g], 1 << qubits[g], 1 << controls[g])
+        else:
+            half = 0.5 * angles[g]
+            apply_gate(psi, kinds[g], qubits[g], controls[g], math.cos(half), math.sin(half))
 
 
 @kernel
@@ -89,20 +92,21 @@ def multiply(starts: Int32, columns: Int32, values: Float64, psi: Complex128, ou
 def slope(psi: Complex128, lam: Complex128, kind: int, qubit: int) -> float:
     """Im <lam|P|psi>: the derivative of the energy by the angle of a rotation that has just been applied."""
     step = 1 << qubit
+    below = step - 1
     total = 0.0
-    for base in range(0, len(psi), 2 * step):
-        for low in range(base, base + step):
-            zero, one = psi[low], psi[low + step]
-            left, right = lam[low], lam[low + step]
-            if kind == 0:
-                total += left.real * one.imag - left.imag * one.real
-                total += right.real * zero.imag - right.imag * zero.real
-            elif kind == 1:  # Y|0> = i|1>, Y|1> = -i|0>
-                total += right.imag * zero.imag + right.real * zero.real
-                total -= left.imag * one.imag + left.real * one.real
-            else:
-                total += left.real * zero.imag - left.imag * zero.real
-                total -= right.real * one.imag - right.imag * one.real
+    for pair in range(len(psi) >> 1):
+        low = ((pair & ~below) << 1) | (pair & below)
+        zero, one = psi[low], psi[low + step]
+        left, right = lam[low], lam[low + step]
+        if kind == 0:
+            total += left.real * one.imag - left.imag * one.real
+            total += right.real * zero.imag - right.imag * zero.real
+        elif kind == 1:  # Y|0> = i|1>, Y|1> = -i|0>
+            total += right.imag * zero.imag + right.real * zero.real
+            total -= left.imag * one.imag + left.real * one.real
+        else:
+            total += left.real * zero.imag - left.imag * zero.real
+            total -= right.real * one.imag - right.imag * one.real
     return total
 
 

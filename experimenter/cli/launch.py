@@ -14,6 +14,7 @@ from experimenter.cli.live import LiveView, make_view
 from experimenter.cli.output import duration, print_json
 from experimenter.config import SessionConfig, resolve_home
 from experimenter.errors import ExperimenterError, UsageError
+from experimenter.records import Budget
 
 EXIT_NOT_CERTIFIED = 10
 """The session ended within its budget rules, but no skill met the admission test."""
@@ -28,6 +29,8 @@ def launch_new(goal: str, config: SessionConfig, home: Path | None, *, as_json: 
     if not text:
         raise UsageError('the goal is empty: say what to learn, for example experimenter run "balance the pole".')
     check_task(config)
+    if config.budget == SessionConfig().budget:
+        config = config.evolve(budget=budget_in_words(text, config.budget).model_dump())
     from experimenter.graph.build import GRAPH_VERSION
     from experimenter.journal import start_session
     from experimenter.services import open_memory
@@ -57,6 +60,14 @@ def launch_resume(session: str, home: Path | None, *, as_json: bool) -> int:
         typer.echo(f"session {row.id} is done: {row.outcome}")
         return 0
     return _run(row.id, folder, as_json=as_json)
+
+
+def budget_in_words(goal: str, default: Budget) -> Budget:
+    """The limits that the goal itself sets ("in five minutes"), where no flag and no file set any."""
+    from experimenter.roles.words import read_budget
+
+    said = read_budget(goal)
+    return said if said != Budget() else default
 
 
 def check_task(config: SessionConfig) -> None:

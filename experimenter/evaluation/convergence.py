@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experimenter.records import CurvePoint, CurveState, Decision, Evaluation, Floor, SuccessRule
-from skills.evidence import interquartile_mean, wilson_interval
+from skills.evidence import interquartile_mean, rank_correlation, wilson_interval
 
 Vector = NDArray[np.float64]
 _BINS = 40
@@ -134,13 +134,8 @@ def count_success(evaluations: Sequence[Evaluation]) -> tuple[int, int, float, f
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's rank correlation with ties averaged; 0 when either side does not vary or there are fewer than 3 pairs."""
-    if len(a) < 3:
-        return 0.0
-    x, y = _ranks(np.asarray(a, dtype=np.float64)), _ranks(np.asarray(b, dtype=np.float64))
-    if x.std() == 0 or y.std() == 0:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+    """Spearman's rank correlation; 0 when it is undefined or there are fewer than 3 pairs."""
+    return (rank_correlation(a, b) or 0.0) if len(a) >= 3 else 0.0
 
 
 def _series(curve: Sequence[CurvePoint], name: str) -> tuple[Vector, Vector]:
@@ -228,12 +223,6 @@ def _agreement(curves: Sequence[Sequence[CurvePoint]]) -> float:
         if len(both) >= _MIN_POINTS:
             values.append(spearman([float(r) for r, _ in both], [float(f) for _, f in both]))
     return float(np.mean(values)) if values else 0.0
-
-
-def _ranks(values: Vector) -> Vector:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Vector = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
-    return ranks
 
 
 def _is_hacked(fitness: Trend, reward: Trend, agreement: float, suspicion: float) -> bool:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from experimenter.records import CurvePoint
+from skills.evidence import rank_correlation
 
 MIN_POINTS = 8
 """Fewer points say too little: with 7 points chance alone gives |rho| > 0.71 in one curve of ten."""
@@ -90,21 +88,7 @@ def spearman(first: Sequence[float | None], second: Sequence[float | None]) -> f
     Pairs with a missing value are left out.
     """
     pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
-    if len(pairs) < 2:
-        return None
-    x, y = average_ranks([a for a, _ in pairs]), average_ranks([b for _, b in pairs])
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / scale if scale > 0 else None
-
-
-def average_ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Ranks from 1; equal values share the mean of their ranks."""
-    array = np.asarray(values, dtype=np.float64)
-    _, where, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2.0)[where]
-    return ranks
+    return rank_correlation([a for a, _ in pairs], [b for _, b in pairs])
 
 
 def dominant_term(points: Sequence[CurvePoint]) -> tuple[str | None, float | None]:

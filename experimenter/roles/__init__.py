@@ -3,5 +3,5 @@
 A role opens no database, starts no training and keeps nothing between calls. An answer that stays invalid, or a model that is
 not there, is logged and the step falls back to the rule, whose name stands in the record's `source`.
 Read in this order: `common.py`, `ability.py`, `words.py`, then a run's order: `goal.py`, `proposer.py`, `decomposer.py`,
-`reward_writer.py` (with `signs.py` and `rule_reward.py`), `judge.py`, `reflector.py`.
+`reward_writer.py` (with `signs.py` and `small_writer.py`), `judge.py`, `reflector.py`.
 """

@@ -141,9 +141,9 @@ def _ask_large(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
 
 
 def _ask_small(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
-    """Numbers that stand in the words count most, then the model's values, then the rule's words of size."""
-    if not card.params:
-        return rule_goal(text, card)
+    """Numbers that stand in the words count most, then the model's values where they are credible, then the rule's words of size."""
+    if not words.tells_size(text) and not any(words.is_named(param, card, text) for param in card.params):
+        return rule_goal(text, card)  # the plain task: whatever the model named would not be credible
     values = {"card": card, "text": text}
     messages = [
         Message("system", render("goal_compact.card", **values)),
@@ -152,11 +152,24 @@ def _ask_small(gateway: Gateway, text: str, card: Card, step: str) -> Goal:
     schema = compact_goal_answer([param.name for param in card.params])
     answer = gateway.ask_one("goal", messages, schema, step=step, temperature=0.0, max_tokens=200).value
     asked, notes = take_params(card, answer.params)
+    asked = _credible(asked, card, text)
     by_level, _ = words.read_params(card, text)
     by_number, _ = words.read_numbers(card, text)
     return _goal(
         text, card, {**by_level, **asked, **by_number}, notes, kind=_kind(text), rate=None, reading="", source="model"
     )
+
+
+def _credible(asked: dict[str, ParamValue], card: Card, text: str) -> dict[str, ParamValue]:
+    """A small model likes to fill in parameters that nobody spoke of: keep those that the words name.
+
+    Where they name none but tell a size ("hurdles half a metre high"), its first axis of difficulty stands.
+    """
+    known = {param.name: param for param in card.params}
+    named = {name: value for name, value in asked.items() if words.is_named(known[name], card, text)}
+    if named or not words.tells_size(text):
+        return named
+    return dict([(name, value) for name, value in asked.items() if known[name].step][:1])
 
 
 def _goal(

@@ -29,6 +29,7 @@ _DIRECTED = re.compile(r"forward|toward|upward|progress|fraction|share of|from t
 _FAILURE = re.compile(
     r"\b(fall|fallen|fell|crash|crashed|collided|collision|failed|failure|violated|episode is over)\b"
 )
+_HEIGHT = re.compile(r"\b(height|altitude|above)\b")
 _MOST_SCORED = 12
 """Kinds of quantities that are scored: each costs one to two CPU seconds."""
 _TWINS = re.compile(r"\d+|(?<![a-z])(left|right|front|back)(?![a-z])")
@@ -75,7 +76,7 @@ class Quantity:
     @property
     def is_size(self) -> bool:
         """True where only the distance from zero can be good or bad: values of both signs, and no direction in the words."""
-        return self.low < 0 < self.high and not self.is_directed
+        return self.low < 0 < self.high and not self.is_directed and not _HEIGHT.search(self.meaning)
 
     @property
     def reach(self) -> float:

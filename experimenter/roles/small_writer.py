@@ -54,7 +54,8 @@ def write_specifications(
     offered = choose_offered(scored)
     if not offered:
         return [], ["the model is sure of no variable's sign"], []
-    slots = {quantity.name: (shapes_for(quantity), *weights_for(quantity)) for quantity in offered}
+    alone = not any(quantity.direction == "reward" for quantity in offered)
+    slots = {quantity.name: (shapes_for(quantity), *weights_for(quantity, alone)) for quantity in offered}
     user = render(
         "reward_writer_compact.user",
         goal=goal,
@@ -100,11 +101,16 @@ def shapes_for(quantity: Quantity) -> tuple[str, ...]:
     return ("absolute", "square") if quantity.low < 0 else ("linear", "square")
 
 
-def weights_for(quantity: Quantity) -> tuple[float, float]:
-    """Least and largest weight: progress leads, a failure costs tens of steps of it, all else is small."""
+def weights_for(quantity: Quantity, alone: bool = False) -> tuple[float, float]:
+    """Least and largest weight: progress leads, a failure costs tens of steps of it, all else is small.
+
+    `alone`: there is nothing to reward, so penalties must count beside the bonus of 1 for staying.
+    """
     if quantity.is_failure:
         return (10.0, 40.0)
-    return (0.5, 5.0) if quantity.direction == "reward" else (0.02, 0.5)
+    if quantity.direction == "reward":
+        return 0.5, 5.0
+    return (0.1, 2.0) if alone else (0.02, 0.5)
 
 
 def make_specification(answer: CompactRewardAnswer, offered: Sequence[Quantity], card: Card) -> RewardSpecification:

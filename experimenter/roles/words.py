@@ -108,6 +108,18 @@ def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str
     return take_params(card, {name: value for name, value in near.items() if value is not None})
 
 
+def is_named(param: Parameter, card: Card, text: str) -> bool:
+    """True when the words name the parameter itself."""
+    return any(param.name == named.name for named in _mentioned(card, tokens(text)))
+
+
+def tells_size(text: str) -> bool:
+    """True when the words hold a number or a word of size, so that some parameter may be meant in other words."""
+    said = set(tokens(text))
+    sizes = {word for words, _ in _LEVELS for word in words}
+    return bool(said & sizes) or any(word[0].isdigit() for word in said)
+
+
 def read_success(text: str) -> float | None:
     """The share of episodes that must succeed, when the words name one: `95%`, `nine times out of ten`, `always`."""
     lower = text.lower()

@@ -97,6 +97,19 @@ def test_kill_minus_nine_then_resume_equals_an_uninterrupted_run(
     assert count_rows(command_line.home) == count_rows(whole.home)
 
 
+def test_ctrl_c_drains_and_says_how_to_go_on(command_line: CommandLine) -> None:
+    process = command_line.start(*SHORT)
+    wait_for_session(command_line.home)
+    time.sleep(4.0)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    session = newest_session(command_line.home)
+    assert process.returncode == 11, err
+    assert f"experimenter session resume {session}" in out
+    (shown,) = command_line.json("session", "list")["sessions"]
+    assert shown["state"] == "drained"
+
+
 def wait_for_session(home: Path, limit_s: float = 60.0) -> None:
     """Wait until the session has its row: before that there is nothing to resume."""
     end = time.monotonic() + limit_s

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from experimenter.records import CurvePoint
-from experimenter.rewards.audit import audit_curve, average_ranks, dominant_term, spearman
+from experimenter.rewards.audit import audit_curve, dominant_term, spearman
+from skills.evidence import average_ranks
 
 
 def make_curve(

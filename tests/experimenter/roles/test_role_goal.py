@@ -114,9 +114,24 @@ def test_a_refused_key_is_not_papered_over(speak: Speak) -> None:
 
 def test_a_small_model_gets_the_short_prompt_and_numbers_in_the_words_win(speak: Speak) -> None:
     gateway, model = speak({"params": params_list(slope=9, ice=1)}, able=SMALL)
-    goal = read_goal(gateway, "a slope of 3 as slippery as can be", families=[HILL], family="hill", step="goal")
+    goal = read_goal(gateway, "a slope of 3 with the slickest ice", families=[HILL], family="hill", step="goal")
     assert goal.target == full(slope=3.0, ice=1.0)
     assert len(text_of(model)) < 2800
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("teach it to drive", full()),  # neither named nor a size: the model is not even asked
+        ("up a ramp half as steep as a wall", full(slope=9.0)),  # a size without a name: the first axis
+        ("drive on ice", full(ice=0.3)),
+    ],
+)
+def test_a_small_model_is_believed_where_the_words_bear_it_out(
+    text: str, expected: dict[str, float], speak: Speak
+) -> None:
+    gateway, _ = speak({"params": params_list(load=8, slope=9, ice=0.3)}, able=SMALL)
+    assert read_goal(gateway, text, families=[HILL], family="hill", step="goal").target == expected
 
 
 @pytest.mark.parametrize(

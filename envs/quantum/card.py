@@ -1,0 +1,89 @@
+"""The quantum family's card: card.md and the typed tables of state, actions and task parameters."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from envs.family import Card, Parameter, Variable
+from envs.quantum.actions import STOP
+from envs.quantum.measures import VARIABLES
+from envs.quantum.params import QuantumParams
+
+HORIZON = 40
+"""Steps of an episode in the published benchmark up to 4 qubits."""
+
+_PARAMS = (
+    ("problem", "1", 1.0, "number of the problem in the list above; more qubits are harder"),
+    ("bond_length", "angstrom", 0.2, "bond length; the nearest prepared geometry is used; longer is harder"),
+    ("field", "1", 0.2, "field of the spin chains in units of the coupling; no meaning for molecules"),
+    ("noise_kind", "1", 0.0, "0 depolarising, 1 bit flip, 2 phase flip, 3 amplitude damping, 4 thermal relaxation"),
+    ("noise_level", "1", 0.001, "probability of a noise event after a rotation; 0 is noiseless"),
+    ("noise_ratio", "1", 1.0, "how many times noisier a two-qubit gate is than a rotation"),
+    ("readout_error", "1", 0.01, "probability of reading a qubit wrongly"),
+    ("gate_set", "1", 0.0, "0 RX RY RZ CNOT, 1 RY CNOT, 2 RX RY RZ CZ"),
+    ("coupling", "1", 0.0, "qubits that two-qubit gates may join: 0 all pairs, 1 neighbours on a line, 2 on a ring"),
+    ("max_gates", "1", 5.0, "most gates of a circuit; fewer is harder"),
+    ("threshold", "mHa", 0.5, "accepted energy error; 1.6 is chemical accuracy; smaller is harder"),
+    ("mask_rule", "1", 0.0, "0 forbids only immediate repeats, 1 also gates that provably change nothing"),
+    ("start_state", "1", 0.0, "0 starts from all qubits in 0, 1 from the best state without entanglement"),
+    ("halting", "1", 0.0, "1 draws a random, smaller limit of gates for each episode"),
+    (
+        "reward_kind",
+        "1",
+        0.0,
+        "native reward: 0 incremental with fixed ends, 1 fixed ends, 2 gate-penalised, 3 oracle-free",
+    ),
+)
+_FITNESS = (
+    "How far the energy without noise has come from that of the best state without entanglement to the accepted error, on a "
+    "logarithmic scale from 0 to 1, and up to a half more for a circuit that is accurate and short. Higher is better. No unit."
+)
+_SUCCESS = (
+    "At the end of the episode the energy without noise lies within the accepted error of the exact ground energy."
+)
+_HINTS = (
+    "Reward a lower energy error on a logarithmic scale: most of the way is in the last millihartrees.",
+    "A small cost for each two-qubit gate keeps circuits short; a large one teaches stopping at once.",
+    "These Hamiltonians are real, so rotations about y and CNOT are enough.",
+)
+
+
+def make_card(name: str) -> Card:
+    """Build the card of the family called `name`."""
+    return Card(
+        family=name,
+        title="Quantum circuit search for ground states",
+        text=files("envs.quantum").joinpath("card.md").read_text(encoding="utf-8"),
+        state=VARIABLES,
+        actions=(
+            Variable(
+                name="gate",
+                low=0,
+                high=STOP,
+                meaning=(
+                    "0 to 55: two-qubit gate, 7 targets for each of 8 controls; 56 to 79: rotation, qubit by qubit, about x, y, z; "
+                    "80: stop"
+                ),
+            ),
+        ),
+        params=tuple(_parameter(*row) for row in _PARAMS),
+        fitness=_FITNESS,
+        success=_SUCCESS,
+        horizon=HORIZON,
+        hints=_HINTS,
+    )
+
+
+def _parameter(name: str, unit: str, step: float, meaning: str) -> Parameter:
+    field = QuantumParams.model_fields[name]
+    limits = {type(item).__name__: item for item in field.metadata}
+    return Parameter(
+        name=name,
+        low=float(limits["Ge"].ge),
+        high=float(limits["Le"].le),
+        default=field.default,
+        unit=unit,
+        integer=isinstance(field.default, int),
+        meaning=meaning,
+        step=step,
+    )

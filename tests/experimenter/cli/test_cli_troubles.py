@@ -1,0 +1,94 @@
+"""What can go wrong around a session: each is one clear line, a non-zero exit, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.experimenter.conftest import CommandLine
+from tests.experimenter.llm.fake_server import FakeServer, refuse
+
+RUN = ("run", "balance the pole", "--env", "gym:CartPole-v1", "--steps", "4000", "--seeds", "1", "--candidates", "1")
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> str:
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == code, done.stdout + done.stderr
+    assert len(errors) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(part in errors[0] for part in parts), errors[0]
+    return errors[0]
+
+
+def test_a_wrong_key_fails_at_once_and_is_never_shown(tmp_path: Path) -> None:
+    with FakeServer() as server:
+        server.default = refuse(401, "invalid api key")
+        command_line = CommandLine(tmp_path / "home", {"EXPERIMENTER_API_KEY": "sk-secret-key"})
+        done = command_line.run(*RUN, "--model", "openai/strong", "--base-url", server.url)
+        line = one_line(done, 5, "401")
+        assert server.calls == 1
+    assert "sk-secret-key" not in done.stdout + done.stderr + line
+    assert b"sk-secret-key" not in (command_line.home / "experimenter.db").read_bytes()
+    (session,) = command_line.json("session", "list")["sessions"]
+    assert session["state"] == "drained"  # it can be resumed when the key is mended
+
+
+def test_a_dead_server_is_said_by_its_address(command_line: CommandLine) -> None:
+    done = command_line.run(*RUN, "--model", "openai/strong", "--base-url", "http://127.0.0.1:9/v1")
+    assert "127.0.0.1:9" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_home(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = CommandLine(tmp_path / "file" / "home", {}).run(*RUN, "--model", "none")
+    one_line(done, 3, str(tmp_path / "file" / "home"), "--home")
+
+
+def test_a_corrupt_database(command_line: CommandLine) -> None:
+    command_line.home.mkdir()
+    (command_line.home / "experimenter.db").write_bytes(b"this is no database" * 500)
+    one_line(command_line.run("session", "list"), 4, "corrupt")
+    assert (command_line.home / "experimenter.db").read_bytes().startswith(b"this is no database")
+
+
+def test_a_database_of_a_newer_program(command_line: CommandLine) -> None:
+    assert command_line.json("session", "list") == {"sessions": []}
+    with sqlite3.connect(command_line.home / "experimenter.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+    one_line(command_line.run("skill", "list"), 4, "from_the_future", "upgrade")
+
+
+def test_a_full_disk_stops_the_session_and_keeps_what_was_written(command_line: CommandLine) -> None:
+    """The disk's end is a limit on the size of files, which raises the same errors."""
+    assert command_line.json("session", "list") == {"sessions": []}
+    size = (command_line.home / "experimenter.db").stat().st_size
+    done = subprocess.run(
+        [sys.executable, "-m", "experimenter.cli.main", *RUN, "--model", "none"],
+        env=command_line.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, size + 8192)),
+    )
+    one_line(done, done.returncode)
+    assert done.returncode != 0
+    assert command_line.json("session", "list")["sessions"] is not None
+
+
+def test_json_errors_still_go_to_standard_error(command_line: CommandLine) -> None:
+    done = command_line.run("skill", "show", "nothing", "--json")
+    assert done.stdout == ""
+    one_line(done, 8, "nothing")
+
+
+def test_doctor_is_an_object_of_findings(command_line: CommandLine) -> None:
+    done = command_line.run("doctor", "--json")
+    shown = json.loads(done.stdout)
+    names = {finding["name"]: finding["state"] for finding in shown["findings"]}
+    assert {"distribution", "sandbox", "model", "database", "home"} <= set(names)
+    assert all(finding["do"] for finding in shown["findings"] if finding["state"] == "problem")
