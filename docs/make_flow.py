@@ -54,7 +54,8 @@ def draw() -> str:
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 850 360" font-family="sans-serif" role="img" aria-label="The flow of one session">',
         '<defs><marker id="m" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z"/></marker></defs>',
-        "<style>.b{fill:#eef4fb;stroke:#35618f}.t{font-size:15px;font-weight:600;fill:#1c1c1c}.s{font-size:11.5px;fill:#555}.a{fill:none;stroke:#333;marker-end:url(#m)}.r{stroke-dasharray:5 3}</style>",
+        "<style>.b{fill:#eef4fb;stroke:#35618f}.t{font-size:15px;font-weight:600;fill:#1c1c1c}.s{font-size:11.5px;fill:#555}.a{fill:none;stroke:#333;marker-end:url(#m)}"
+        ".r{stroke-dasharray:5 3}</style>",
         '<rect width="850" height="360" fill="#fff"/>',
     ]
     for x, y, title, text in BOXES.values():
@@ -66,7 +67,8 @@ def draw() -> str:
         '<path d="M320,212 C320,250 740,250 740,212" class="a r"/><text x="530" y="254" class="s" text-anchor="middle">revise, with a reflection</text>'
     )
     parts.append(
-        '<path d="M110,150 C110,112 530,128 530,92" class="a r"/><text x="300" y="110" class="s" text-anchor="middle">next task, until the goal or the budget is reached</text>'
+        '<path d="M110,150 C110,112 530,128 530,92" class="a r"/><text x="300" y="110" class="s" text-anchor="middle">'
+        "next task, until the goal or the budget is reached</text>"
     )
     parts.append(
         '<text x="440" y="296" class="s">Every step is journaled in SQL: kill -9 anywhere, then resume.</text>'

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.contacts import Streams, meet_drones, meet_obstacle, meet_room
+from envs.quadrotor.contacts import Streams, meet_drones, meet_obstacle, meet_room, nearest_squared
 from envs.quadrotor.control import rotor_targets
 from envs.quadrotor.dynamics import Table, clip, fly_euler, lag_gain, thrust_axis
 from envs.quadrotor.goals import Cylinders, move_goals
@@ -29,6 +29,7 @@ from envs.quadrotor.layout import (
     LEASH,
     MAX_RATE,
     MOTOR_LAG,
+    NEAR2,
     NOISE,
     OBSTACLES,
     PAST,
@@ -66,7 +67,6 @@ def step_worlds(
     frames: Table,
     weights: Table,
     keys: Table,
-    gaps: NDArray[np.float64],
     actions: NDArray[np.float32],
     out: NDArray[np.float32],
     final: NDArray[np.float32],
@@ -95,13 +95,13 @@ def step_worlds(
         touch(t, wt, obstacles, streams, keys, w, first, drones, neighbours)
         wt[w, STEP] += 1.0
         over = judge(t, wt, obstacles, streams, weights, reward, terminated, truncated, w, first, drones)
-        sense(t, wt, obstacles, streams, keys, gaps, final, w, first, drones, neighbours, history, kept)
+        sense(t, wt, obstacles, streams, keys, final, w, first, drones, neighbours, history, kept)
         count += over
         if over and restart:
             for row in range(t.shape[0]):
                 for a in range(first, first + drones):
                     ended[row, a] = t[row, a]
-            start_world(t, wt, obstacles, streams, frames, keys, gaps, out, w, first, drones, neighbours, history, kept)
+            start_world(t, wt, obstacles, streams, frames, keys, out, w, first, drones, neighbours, history, kept)
         else:
             for a in range(first, first + drones):
                 for k in range(out.shape[1]):
@@ -117,7 +117,6 @@ def restart_worlds(
     streams: Streams,
     frames: Table,
     keys: Table,
-    gaps: NDArray[np.float64],
     out: NDArray[np.float32],
     which: NDArray[np.int64],
     drones: int,
@@ -127,9 +126,7 @@ def restart_worlds(
 ) -> None:
     """Begin new episodes in the worlds listed in `which` and write their first observations."""
     for w in which:
-        start_world(
-            t, wt, obstacles, streams, frames, keys, gaps, out, w, w * drones, drones, neighbours, history, kept
-        )
+        start_world(t, wt, obstacles, streams, frames, keys, out, w, w * drones, drones, neighbours, history, kept)
 
 
 @jit
@@ -139,7 +136,6 @@ def observe_worlds(
     obstacles: Cylinders,
     streams: Streams,
     keys: Table,
-    gaps: NDArray[np.float64],
     out: NDArray[np.float32],
     which: NDArray[np.int64],
     drones: int,
@@ -151,7 +147,7 @@ def observe_worlds(
     for w in which:
         first = w * drones
         rank(t, keys, first, drones)
-        sense(t, wt, obstacles, streams, keys, gaps, out, w, first, drones, neighbours, history, kept)
+        sense(t, wt, obstacles, streams, keys, out, w, first, drones, neighbours, history, kept)
 
 
 @jit
@@ -162,7 +158,6 @@ def start_world(
     streams: Streams,
     frames: Table,
     keys: Table,
-    gaps: NDArray[np.float64],
     out: NDArray[np.float32],
     w: int,
     first: int,
@@ -174,7 +169,9 @@ def start_world(
     """Begin a new episode in one world."""
     spawn_world(t, wt, obstacles, streams, frames, w, first, drones)
     rank(t, keys, first, drones)
-    sense(t, wt, obstacles, streams, keys, gaps, out, w, first, drones, neighbours, history, kept)
+    for a in range(first, first + drones):
+        t[NEAR2, a] = nearest_squared(obstacles, w, int(wt[w, OBSTACLES]), t[POS, a], t[POS + 1, a])
+    sense(t, wt, obstacles, streams, keys, out, w, first, drones, neighbours, history, kept)
 
 
 @jit

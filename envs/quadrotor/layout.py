@@ -67,7 +67,9 @@ CRASHED = 97
 TERM = 98
 """The native reward's terms of this step (8)."""
 TERMS = ("distance", "effort", "floor", "orientation", "spin", "drone_contact", "obstacle_contact", "proximity")
-PAST = 106
+NEAR2 = 106
+"""Squared horizontal distance from the drone to the nearest cylinder's axis, m^2."""
+PAST = 107
 """Past actions, a ring of 4 rows a step: the action of step s lies in slot s modulo the steps that the swarm keeps."""
 
 # --- world columns

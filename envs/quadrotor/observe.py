@@ -17,6 +17,7 @@ from envs.quadrotor.dynamics import Table, clip
 from envs.quadrotor.jit import jit
 from envs.quadrotor.layout import (
     GOAL,
+    NEAR2,
     NOISE,
     OBSTACLE_RADIUS,
     OBSTACLES,
@@ -48,7 +49,6 @@ def sense(
     obstacles: NDArray[np.float64],
     streams: Streams,
     keys: Table,
-    gaps: NDArray[np.float64],
     out: NDArray[np.float32],
     w: int,
     first: int,
@@ -62,7 +62,7 @@ def sense(
         a = first + i
         sense_self(t, streams, out, w, a, wt[w, NOISE])
         column = sense_neighbours(t, keys, out, first, i, drones, neighbours)
-        sense_grid(t, obstacles, gaps, out, w, a, int(wt[w, OBSTACLES]), wt[w, OBSTACLE_RADIUS], column)
+        sense_grid(t, obstacles, out, w, a, int(wt[w, OBSTACLES]), wt[w, OBSTACLE_RADIUS], column)
         for back in range(history):  # the newest action lies where the step before this one put it
             row = PAST + 4 * ((int(wt[w, STEP]) - 1 - back + 4 * kept) % kept)
             for k in range(4):
@@ -140,7 +140,6 @@ def sense_neighbours(
 def sense_grid(
     t: Table,
     obstacles: NDArray[np.float64],
-    gaps: NDArray[np.float64],
     out: NDArray[np.float32],
     w: int,
     a: int,
@@ -153,16 +152,11 @@ def sense_grid(
     Only cylinders within a grid diagonal of the nearest one can be the nearest of another point.
     """
     px, py = t[POS, a], t[POS + 1, a]
-    nearest = 1e18
-    for c in range(count):
-        d2 = (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2
-        gaps[c] = d2
-        nearest = min(nearest, d2)
     b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = b8 = (FAR_M + radius) ** 2
-    limit = (math.sqrt(nearest) + _DIAGONAL) ** 2
+    limit = (math.sqrt(t[NEAR2, a]) + _DIAGONAL) ** 2
     for c in range(count):
-        if gaps[c] <= limit:
-            x, y = px - obstacles[w, 0, c], py - obstacles[w, 1, c]
+        x, y = px - obstacles[w, 0, c], py - obstacles[w, 1, c]
+        if x * x + y * y <= limit:
             xl, xm, xh = (x - _SPACING) ** 2, x * x, (x + _SPACING) ** 2
             yl, ym, yh = (y - _SPACING) ** 2, y * y, (y + _SPACING) ** 2
             b0, b1, b2 = min(b0, xl + yl), min(b1, xl + ym), min(b2, xl + yh)

@@ -78,7 +78,7 @@ class Swarm:
         self.reward = np.zeros(self.agents)
         self.terminated, self.truncated = np.zeros(self.agents, np.bool_), np.zeros(self.agents, np.bool_)
         self._frames = np.array([frame_row(frame) for frame in airframes])
-        self._keys, self._gaps = np.zeros((self.drones, self.drones)), np.zeros(at.MOST_OBSTACLES + 8)
+        self._keys = np.zeros((self.drones, self.drones))
         self._streams = np.zeros(worlds, np.uint64)
         for world in range(worlds):
             self.set_params(world, params)
@@ -117,7 +117,6 @@ class Swarm:
             self._streams,
             self._frames,
             self._keys,
-            self._gaps,
             self.observation,
             which,
             self.drones,
@@ -142,7 +141,6 @@ class Swarm:
                 self._frames,
                 self.weights,
                 self._keys,
-                self._gaps,
                 actions,
                 self.observation,
                 self.final_observation,
@@ -208,7 +206,6 @@ class Swarm:
             self.obstacles,
             self._streams,
             self._keys,
-            self._gaps,
             self.observation,
             np.array(list(worlds), np.int64),
             self.drones,

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MISSING = "the quantum family needs numba: install the extra with pip install 'rl-experimenter[quantum]'."
+
+
+def drop_stale(folder: Path) -> None:
+    """Delete compiled files older than the newest source: numba looks at a function's own file, not at those it calls."""
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    for path in (folder / "__pycache__").glob("*.nb?"):
+        with contextlib.suppress(OSError):  # another process may have done so already
+            if path.stat().st_mtime < newest:
+                path.unlink()
 
 
 def require_numba() -> None:
@@ -23,3 +34,6 @@ def kernel(function: Function) -> Function:
     from numba import njit
 
     return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+drop_stale(Path(__file__).parent)

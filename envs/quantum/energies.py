@@ -142,8 +142,17 @@ def _all_gradients(
         out[b] = slope_of(model, scratch, kinds[b], qubits[b], controls[b], angles[b], lengths[b], gradients[b])
 
 
+def check_fits(model: Model, batch: CircuitBatch) -> None:
+    """Raise `ValueError` when a circuit of `batch` uses a qubit that `model` does not have."""
+    used = np.arange(batch.kinds.shape[1]) < batch.lengths[:, None]
+    highest = int(np.maximum(batch.qubits, batch.controls)[used].max(initial=-1))
+    if highest >= model.qubits:
+        raise ValueError(f"a circuit uses qubit {highest}, the Hamiltonian has {model.qubits}, counted from 0.")
+
+
 def energies(model: Model, batch: CircuitBatch) -> Float64:
     """Energy of each circuit, [B]."""
+    check_fits(model, batch)
     out = np.empty(len(batch))
     _all_energies(model, batch.kinds, batch.qubits, batch.controls, batch.angles, batch.lengths, out)
     return out
@@ -151,6 +160,7 @@ def energies(model: Model, batch: CircuitBatch) -> Float64:
 
 def gradients(model: Model, batch: CircuitBatch) -> tuple[Float64, Float64]:
     """Energy of each circuit [B] and its derivative by each angle [B, L], exact; 0 where there is no angle."""
+    check_fits(model, batch)
     out, slopes = np.empty(len(batch)), np.zeros(batch.angles.shape)
     _all_gradients(model, batch.kinds, batch.qubits, batch.controls, batch.angles, batch.lengths, out, slopes)
     return out, slopes
@@ -159,6 +169,7 @@ def gradients(model: Model, batch: CircuitBatch) -> tuple[Float64, Float64]:
 def state_of(model: Model, circuit: Sequence[Gate]) -> Complex128:
     """Noiseless state vector [2^n] of one circuit."""
     batch = pack([circuit])
+    check_fits(model, batch)
     psi = np.empty(1 << model.qubits, dtype=np.complex128)
     statevector.run_circuit(
         psi, model.start, batch.kinds[0], batch.qubits[0], batch.controls[0], batch.angles[0], len(circuit)
@@ -169,6 +180,7 @@ def state_of(model: Model, circuit: Sequence[Gate]) -> Complex128:
 def coefficients_of(model: Model, circuit: Sequence[Gate]) -> Float64:
     """Pauli coefficients [4^n] of one circuit's state on the noisy machine of `model`, before read-out."""
     batch = pack([circuit])
+    check_fits(model, batch)
     tape = np.empty((2, 4**model.qubits))
     row = pauli_transfer.run_tape(
         tape,

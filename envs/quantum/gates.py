@@ -27,6 +27,12 @@ class Gate:
     angle: float = 0.0
     """Radians; 0 for two-qubit gates."""
 
+    def __post_init__(self) -> None:
+        """Refuse what no kernel may see: compiled code does not check its indices."""
+        paired = self.control >= 0 and self.control != self.qubit
+        if not 0 <= self.kind <= CZ or self.qubit < 0 or paired == self.is_rotation:
+            raise ValueError(f"{self} is no gate: a rotation has a qubit, CNOT and CZ a qubit and another as control.")
+
     @property
     def is_rotation(self) -> bool:
         return self.kind <= RZ

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envs.quantum.descent import descend, grow, turn_one
-from envs.quantum.energies import Model, energies, energy_of, make_scratch
+from envs.quantum.energies import Model, check_fits, energies, energy_of, make_scratch
 from envs.quantum.gates import RZ, CircuitBatch, Gate, pack
 from envs.quantum.paulis import Float64
 
@@ -57,6 +57,7 @@ def lbfgs(
     if restarts and rng is None:
         raise ValueError("lbfgs: random restarts need a generator; pass rng=np.random.default_rng(seed).")
     batch = pack([circuit])
+    check_fits(model, batch)
     scratch = make_scratch(model, max(len(circuit), 1))
     best, best_angles, spent = np.inf, batch.angles[0].copy(), 0
     for attempt in range(restarts + 1):
@@ -74,6 +75,7 @@ def lbfgs(
 def rotosolve(model: Model, circuit: Sequence[Gate], *, sweeps: int = 50, tolerance: float = 1e-8) -> Optimised:
     """Minimise one angle after the other, exactly, until a sweep gains less than `tolerance`."""
     batch = pack([circuit])
+    check_fits(model, batch)
     row = (batch.kinds[0], batch.qubits[0], batch.controls[0], batch.angles[0])
     scratch = make_scratch(model, max(len(circuit), 1))
     energy = energy_of(model, scratch, *row, len(circuit))
@@ -126,6 +128,7 @@ def grow_batch(
 
     `kicks` [B, L] radians are added to all angles for a second start; zeros leave it out.
     """
+    check_fits(model, batch)
     reached, spent = np.empty(len(batch)), np.zeros(len(batch), dtype=np.int32)
     flat = (batch.kinds, batch.qubits, batch.controls, batch.angles, batch.lengths)
     grow(model, *flat, kicks, iterations, tolerance, reached, spent)

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.catalog import get_family
 from envs.quantum.energies import energies, gradients, make_model
@@ -112,10 +113,11 @@ def _steps(params: dict[str, ParamValue], seconds: float) -> float:
     return steps / (time.process_time() - started)
 
 
-def _legal_actions(env: Any, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _legal_actions(env: Any, rng: np.random.Generator) -> NDArray[np.int64]:
     masks = env.action_masks()
     masks[:, -1] = False
-    return np.where(masks, rng.random(masks.shape), -1.0).argmax(axis=1)
+    chosen: NDArray[np.int64] = np.where(masks, rng.random(masks.shape), -1.0).argmax(axis=1)
+    return chosen
 
 
 def _qulacs(problem: Problem, circuits: list[tuple[Gate, ...]]) -> Callable[[], object]:

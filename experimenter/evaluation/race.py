@@ -155,15 +155,17 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
 
 
 def select_best_job(arm: str, jobs: Sequence[TrainJob], results: Results) -> str | None:
-    """Digest of the arm's job whose policy has the highest held-out fitness IQM on the race's worlds; None without one.
+    """Digest of the arm's job whose policy succeeds most often on the race's worlds, then has the highest fitness IQM.
 
-    Select on these worlds, certify on `seeds.admission_seeds`: see the module's note on selection bias.
+    None without one. Success comes first because it is what a certificate counts, and because an interquartile mean does not
+    see rare falls. Select on these worlds, certify on `seeds.admission_seeds`: see the module's note on selection bias.
     """
-    best: tuple[float, str] | None = None
+    best: tuple[tuple[float, float], str] | None = None
     for job in jobs:
         result = results.get(job.digest)
         if job.reward.digest == arm and result is not None and result.ok and result.evaluation is not None:
-            value = interquartile_mean(result.evaluation.fitness)
+            done = result.evaluation
+            value = (sum(done.success) / len(done.success), interquartile_mean(done.fitness))
             best = (value, job.digest) if best is None or value > best[0] else best
     return best[1] if best else None
 

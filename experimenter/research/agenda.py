@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envs.catalog import get_family, list_carded
+from envs.catalog import get_family
 from envs.family import Card
 from envs.task import TaskSpec
 from experimenter.records import Goal, GoalKind, Proposal, SkillBrief, SuccessRule
 from experimenter.research.admission import admit_proposal
 from experimenter.roles.ability import covers, is_able
 from experimenter.roles.decomposer import decompose
-from experimenter.roles.goal import read_goal
+from experimenter.roles.goal import known_cards, read_goal
 from experimenter.roles.proposer import TaskBrief, propose
 from experimenter.services import Services
 from memory.tables import TaskRow
@@ -25,8 +25,7 @@ def understand_goal(services: Services) -> None:
     """Read the goal's words; what the person said with flags wins over them."""
     config, journal = services.config, services.journal
     text = journal.session().goal_text
-    cards = [get_family(name).card() for name in ([config.family] if config.family else list_carded())]
-    goal = read_goal(services.speaker(), text, families=cards, family=config.family, step="goal")
+    goal = read_goal(services.speaker(), text, families=known_cards(config.family), family=config.family, step="goal")
     family = get_family(goal.family)
     task = family.resolve_task({**goal.target, **config.params}, horizon=goal.horizon, seed=config.seed)
     rule = goal.rule.evolve(episodes=config.certificate_episodes)

@@ -12,7 +12,7 @@ from experimenter.evaluation.race import select_best_job
 from experimenter.evaluation.rollout import evaluate
 from experimenter.evaluation.seeds import admission_seeds
 from experimenter.records import Evaluation, TrainJob
-from experimenter.research.racing import best_jobs, job_results
+from experimenter.research.racing import job_results, winner_jobs
 from experimenter.roles.common import words_of
 from experimenter.services import Services
 from skills.artifact import Policy, load_policy
@@ -28,7 +28,7 @@ _MIN_PROBE_S = 20.0
 def certify_task(services: Services, task_digest: str, generation: int) -> str | None:
     """Test the winner's policy on worlds that no race has seen; admit it when they say so. Returns the skill's id."""
     journal, goal = services.journal, services.journal.goal()
-    task, jobs = journal.task(task_digest), best_jobs(services, task_digest)
+    task, jobs = journal.task(task_digest), winner_jobs(services, task_digest)
     best = select_best_job(jobs[0].reward.digest, jobs, job_results(services, jobs)) if jobs else None
     if best is None:
         text = "no policy to certify: every training run failed, or none ended in time"

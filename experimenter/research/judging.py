@@ -15,7 +15,7 @@ from experimenter.records import (
     Verdict,
 )
 from experimenter.research.agenda import card_of
-from experimenter.research.racing import best_jobs, job_results
+from experimenter.research.racing import best_jobs, job_results, winner_jobs
 from experimenter.research.views import candidate_reports, curve_picture, rollout_frames
 from experimenter.rewards.audit import audit_curve
 from experimenter.roles.judge import combine, judge
@@ -55,11 +55,12 @@ def judge_task(services: Services, task_digest: str, generation: int, extension:
 
 def _floor(services: Services, task_digest: str, rule: SuccessRule, generation: int) -> tuple[Floor, list[JobResult]]:
     """What the statistics say of the winner: curves of all its seeds, success of the policy that would be certified."""
-    jobs = best_jobs(services, task_digest)
+    jobs = winner_jobs(services, task_digest)
     results = job_results(services, jobs)
     winner = jobs[0].reward if jobs else None
     best = select_best_job(winner.digest, jobs, results) if winner else None
-    good = sorted((result for result in results.values() if result.ok), key=lambda result: result.job_digest != best)
+    longest = [results[job.digest] for job in best_jobs(services, task_digest)]
+    good = sorted((result for result in longest if result.ok), key=lambda result: result.job_digest != best)
     floor = judge_curves(
         [result.curve for result in good],
         [evaluation] if best and (evaluation := results[best].evaluation) else [],

@@ -55,15 +55,20 @@ def run_task_race(services: Services, task_digest: str, generation: int, extensi
 
 def best_jobs(services: Services, task_digest: str) -> list[TrainJob]:
     """The winner's finished jobs at its largest number of steps."""
+    jobs = winner_jobs(services, task_digest)
+    most = max((job.budget_steps for job in jobs), default=0)
+    return [job for job in jobs if job.budget_steps == most]
+
+
+def winner_jobs(services: Services, task_digest: str) -> list[TrainJob]:
+    """All finished jobs of the winner, of every rung: longer training is not always better."""
     winners = {row.reward_digest for row in services.journal.rewards(task_digest) if row.fate == "won"}
     rows = [
         row
         for row in services.journal.jobs(task_digest)
         if row.reward_digest in winners and row.state in ("done", "stopped")
     ]
-    jobs = [TrainJob.model_validate(row.payload) for row in rows]
-    most = max((job.budget_steps for job in jobs), default=0)
-    return [job for job in jobs if job.budget_steps == most]
+    return [TrainJob.model_validate(row.payload) for row in rows]
 
 
 def _extended(services: Services, task_digest: str, key: str) -> list[TrainJob]:

@@ -38,7 +38,8 @@ def write_rewards(services: Services, task_digest: str, generation: int) -> None
             examples=(),
             step=key,
         )
-        accepted = _screen(services, task, written.programs, generation)
+        by_rule = written.source.startswith("rule:")
+        accepted = 0 if by_rule else _screen(services, task, written.programs, generation)
         for index, refusal in enumerate(written.refusals):
             journal.event(f"{key}:refused:{index}", "reward", f"unusable answer of the reward writer: {refusal}")
     journal.event(

@@ -8,16 +8,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from envs.catalog import get_family, list_families
+from envs.catalog import get_family, list_carded
 from envs.family import Card
-from envs.gym.family import HAND_CHECKED
 from envs.task import ParamValue
 from experimenter.errors import UsageError
 from experimenter.llm.gateway import Gateway
 from experimenter.llm.messages import Message
 from experimenter.records import Goal, GoalKind, SuccessRule
 from experimenter.roles import words
-from experimenter.roles.common import default_params, is_small, log, need, take_params, with_fallback, words_of
+from experimenter.roles.common import default_params, is_small, need, take_params, with_fallback, words_of
 from prompts.answers import compact_family_answer, compact_goal_answer, family_answer, goal_answer
 from prompts.templates import render
 
@@ -57,14 +56,7 @@ def known_cards(family: str | None = None) -> list[Card]:
             return [get_family(family).card()]
         except ValueError as error:
             raise UsageError(str(error)) from error
-    names = [name for name in list_families() if name != "gym"] + [f"gym:{gym_id}" for gym_id in HAND_CHECKED]
-    cards = []
-    for name in names:
-        try:
-            cards.append(get_family(name).card())
-        except ValueError as error:
-            log.info("goal: %s is left out (%s)", name, error)
-    return cards
+    return [get_family(name).card() for name in list_carded()]
 
 
 def rule_goal(text: str, card: Card) -> Goal:

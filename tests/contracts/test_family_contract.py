@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 NAMES = [
     "walker",
+    "quantum",
     "quadrotor",
     "gym:CartPole-v1",
     "gym:Pendulum-v1",

@@ -23,17 +23,28 @@ def write_script(path: Path) -> None:
     """A scripted model for CartPole: what a model would say to each role, twice where it is asked twice."""
     rows = [json.loads(line) for line in ANSWERS.read_text().splitlines()]
     program = next(json.loads(row["answer"]) for row in rows if row["family"] == "gym:CartPole-v1")
-    other = {**program, "code": program["code"].replace("return reward, terms", "reward = 0.5 * reward\n    return reward, terms")}
+    other = {
+        **program,
+        "code": program["code"].replace("return reward, terms", "reward = 0.5 * reward\n    return reward, terms"),
+    }
     goal = {"reading": "Keep the pole up.", "kind": "target", "params": [], "success_rate": 0.9}
     subgoals = {"subgoals": [{"text": "balance the pole", "params": [], "skill": ""}]}
     judge = {"reasons": ["The curve is at its ceiling."], "state": "converged"}
-    lines = [("goal", goal), ("decomposer", subgoals), ("reward_writer", program), ("reward_writer", other), ("judge", judge)]
+    lines = [
+        ("goal", goal),
+        ("decomposer", subgoals),
+        ("reward_writer", program),
+        ("reward_writer", other),
+        ("judge", judge),
+    ]
     path.write_text("".join(json.dumps({"role": role, "answer": answer}) + "\n" for role, answer in lines))
 
 
 def count_calls(home: Path) -> list[tuple[object, ...]]:
     with sqlite3.connect(home / "experimenter.db") as database:
-        return sorted(database.execute("SELECT role, state, attempt, prompt_tokens, completion_tokens, cached FROM call"))
+        return sorted(
+            database.execute("SELECT role, state, attempt, prompt_tokens, completion_tokens, cached FROM call")
+        )
 
 
 @pytest.mark.slow

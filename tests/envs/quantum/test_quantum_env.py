@@ -103,7 +103,7 @@ def test_stop_and_a_full_circuit_end_the_episode() -> None:
 def test_oracle_free_episodes_do_not_end_at_success() -> None:
     free, oracle = make_batch(reward_kind=3, threshold=100.0), make_batch(threshold=100.0)
     # one RY turns |00> into the Hartree-Fock state on one of the two qubits, 20 mHa above the ground state
-    done = {name: [] for name in ("free", "oracle")}
+    done: dict[str, list[bool]] = {"free": [], "oracle": []}
     for name, env in (("free", free), ("oracle", oracle)):
         for qubit in (0, 1):
             done[name].append(bool(act(env, RY, qubit).terminated[0]))

@@ -144,6 +144,16 @@ def test_expectation_of_a_sector() -> None:
     assert expectation(problem.sectors["electrons"], psi) == pytest.approx(2.0)
 
 
+def test_gates_that_kernels_must_not_see_are_refused() -> None:
+    with pytest.raises(ValueError, match="is no gate"):
+        Gate(kind=CNOT, qubit=1)
+    with pytest.raises(ValueError, match="is no gate"):
+        Gate(kind=RX, qubit=1, control=0)
+    model = make_model(make_problem("pair", [("ZZ", 1.0)]))
+    with pytest.raises(ValueError, match="uses qubit 2"):
+        energies(model, pack([[Gate(kind=RX, qubit=2)]]))
+
+
 def test_impossible_noise_is_refused() -> None:
     with pytest.raises(ValueError, match="single_depolarising"):
         make_noise(2, single_depolarising=0.9)

@@ -17,5 +17,5 @@ def test_the_bench_measures_energies_and_steps() -> None:
 
 
 def test_peers_that_disagree_are_not_compared() -> None:
-    with pytest.raises(RuntimeError, match="disagree by 1.0e-02"):
+    with pytest.raises(RuntimeError, match=r"disagree by 1\.0e-02"):
         check_equal([1.0, 2.0], [1.0, 2.01], "the peer")
