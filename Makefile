@@ -41,12 +41,12 @@ setup-dev: .venv/dev.ready
 .venv/run.ready: pyproject.toml constraints.txt
 	@echo "Setting up .venv (about two minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q $(TORCH_FLAGS) $(TORCH) -c constraints.txt
-	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[$(RUN_EXTRAS)]"
+	@$(BIN)/python -m pip install -qq $(TORCH_FLAGS) $(TORCH) -c constraints.txt
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e ".[$(RUN_EXTRAS)]"
 	@touch $@
 
 .venv/dev.ready: .venv/run.ready
-	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[$(RUN_EXTRAS),postgres,litellm,dev]"
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e ".[$(RUN_EXTRAS),postgres,litellm,quantum,quadrotor,dev]"
 	@touch $@
 
 clean:  ## Remove the virtual environment and caches

@@ -84,7 +84,7 @@ class Swarm:
             self.set_params(world, params)
 
     def set_params(self, world: int, params: QuadrotorParams) -> None:
-        """Give one world the task parameters of its next episode; its number of drones stays.
+        """Write the task parameters of one world, to be followed by `restart`; its number of drones stays.
 
         Raises `ValueError` when the new room cannot hold them.
         """

@@ -20,6 +20,8 @@ _BENCHES: dict[str, tuple[str, str]] = {
         "experimenter.bench.trainers:measure_learning",
         "return on stock BipedalWalker-v3 after 2.5M steps, 3 seeds (about 15 minutes)",
     ),
+    "quadrotor": ("experimenter.bench.quadrotor:measure", "quadrotor agent-steps per CPU-second"),
+    "quantum": ("experimenter.bench.quantum:measure", "quantum circuit simulation against its peers"),
     "library": ("experimenter.bench.library:measure", "query time of a library of 10,000 skills"),
     "rewards-overhead": ("experimenter.bench.rewards_overhead:measure", "cost of a reward program per env step"),
 }

@@ -29,6 +29,7 @@ _PACKAGES: tuple[tuple[str, str, str], ...] = (
     ("minigrid", "grid", "MiniGrid environments"),
     ("xllamacpp", "local", "the embedded model"),
     ("onnxruntime", "embed", "skill search by meaning"),
+    ("numba", "quadrotor", "the quadrotor and quantum families"),
     ("litellm", "litellm", "vendors without an OpenAI-compatible URL"),
     ("psycopg", "postgres", "PostgreSQL"),
     ("ray", "ray", "clusters"),

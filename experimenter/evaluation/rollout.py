@@ -111,9 +111,24 @@ def _run_episode(
             raise RolloutError(f"the policy gave a non-finite action in the world of seed {seed}")
         step = env.step(action)
         if step.outcomes:
-            return _checked(step.outcomes[0], seed)
+            return _checked(merge_outcomes(step.outcomes), seed)
         observation = step.observation
     raise RolloutError(f"the episode of seed {seed} did not end within its horizon of {horizon} steps")
+
+
+def merge_outcomes(outcomes: Sequence[EpisodeOutcome]) -> EpisodeOutcome:
+    """One outcome for a world of several agents: means of fitness and return, success only when all succeeded."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    return EpisodeOutcome(
+        slot=0,
+        params=outcomes[0].params,
+        fitness=float(np.mean([outcome.fitness for outcome in outcomes])),
+        success=all(outcome.success for outcome in outcomes),
+        native_return=float(np.mean([outcome.native_return for outcome in outcomes])),
+        length=max(outcome.length for outcome in outcomes),
+        extras=mean_extras([outcome.extras for outcome in outcomes]),
+    )
 
 
 def _checked(outcome: EpisodeOutcome, seed: int) -> EpisodeOutcome:

@@ -70,13 +70,14 @@ def run_session(services: Services, control: RunControl) -> str:
         config = {"configurable": {"thread_id": row.id}, "recursion_limit": _RECURSION_LIMIT}
         begun = graph.get_state(config).created_at is not None
         services.journal.set_state("running")
+        begin: State | None = None if begun else {"session_id": row.id}
         try:
-            graph.invoke(
-                None if begun else {"session_id": row.id}, config, context=services, durability="sync", control=control
-            )
+            for _ in graph.stream(
+                begin, config, context=services, durability="sync", control=control, stream_mode="updates"
+            ):
+                prune(saver, row.id)
         except (GraphDrained, SessionDrained):
             services.journal.set_state("drained", "stopped on request; it can be resumed")
-        prune(saver, row.id)
     return services.journal.session().state
 
 

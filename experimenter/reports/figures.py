@@ -88,7 +88,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _finish(figure: Figure, axis: Axes) -> str:
     if axis.lines:
-        axis.legend(fontsize=8, frameon=False, loc="best")
+        axis.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     text = file.getvalue()

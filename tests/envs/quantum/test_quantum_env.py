@@ -44,13 +44,16 @@ def test_contract_on_noisy_and_other_tasks() -> None:
 
 
 def test_two_gates_reach_the_ground_state_of_h2() -> None:
+    # the ground state is a |00> + b |11>: RY, then CNOT from the same qubit
     env = make_batch()
-    act(env, RY, 1)
-    # RX on the other qubit gains nothing, CNOT alone neither; RY then CNOT spans the two-electron sector
-    step = act(env, CNOT, 0, 1)
-    assert env.named_state()["gates"].tolist() in ([2.0], [0.0])
-    if step.outcomes:
-        assert step.outcomes[0].success
+    assert not act(env, RY, 0).outcomes
+    step = act(env, CNOT, 1, 0)
+    (outcome,) = step.outcomes
+    assert outcome.success
+    assert abs(outcome.extras["energy_error"]) < 1e-8
+    assert (outcome.length, outcome.extras["gates"]) == (2, 2.0)
+    assert outcome.fitness == pytest.approx(1.0 + 0.5 * (1 - 2 / 40))
+    assert step.reward.tolist() == [5.0]
 
 
 def test_the_gate_is_added_first_and_optimised_after() -> None:

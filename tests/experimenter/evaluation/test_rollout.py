@@ -9,7 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from envs.catalog import get_family
-from experimenter.evaluation.rollout import RolloutError, evaluate, mean_extras, record_rollout, run_episodes
+from envs.family import EpisodeOutcome
+from experimenter.evaluation.rollout import (
+    RolloutError,
+    evaluate,
+    mean_extras,
+    merge_outcomes,
+    record_rollout,
+    run_episodes,
+)
 from skills.artifact import MlpPolicy, make_policy
 
 
@@ -83,3 +91,12 @@ def test_a_policy_that_overflows_is_refused() -> None:
 
 def test_extras_are_means_of_finite_values() -> None:
     assert mean_extras([{"a": 1.0, "b": float("nan")}, {"a": 3.0}]) == {"a": 2.0}
+
+
+def test_a_world_of_several_agents_succeeds_only_when_all_do() -> None:
+    one = EpisodeOutcome(slot=0, params={}, fitness=1.0, success=True, native_return=4.0, length=9, extras={"effort": 1.0})
+    other = EpisodeOutcome(slot=1, params={}, fitness=0.0, success=False, native_return=2.0, length=7, extras={"effort": 2.0})
+    merged = merge_outcomes([one, other])
+    assert (merged.fitness, merged.success, merged.native_return, merged.length) == (0.5, False, 3.0, 9)
+    assert merged.extras == {"effort": 1.5}
+    assert merge_outcomes([other]) is other
