@@ -18,7 +18,7 @@ run: setup  ## Train towards GOAL, e.g. make run GOAL="teach the walker to walk"
 	@$(BIN)/experimenter run "$(GOAL)" $(ARGS)
 
 test: setup-dev  ## The fast tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup-dev  ## Tests that take minutes
 	$(BIN)/python -m pytest -m slow -o addopts="-q --strict-markers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -19,10 +20,11 @@ from experimenter.execution.base import Executor, JobUpdate
 from experimenter.journal import EventListener, Journal
 from experimenter.llm.choose import resolve_model
 from experimenter.llm.gateway import Gateway, open_gateway
-from memory.store import Store, open_store
+from memory.store import Store, StoreProblem, open_store
 from memory.tables import SessionRow
 from skills.library import Library
 
+log = logging.getLogger(__name__)
 UpdateListener = Callable[[JobUpdate], None]
 HEARTBEAT_S = 2.0
 _MIN_RESERVE_S, _MAX_RESERVE_S, _RESERVE_SHARE = 8.0, 120.0, 0.08
@@ -75,7 +77,10 @@ class SessionClock:
     def _beat(self) -> None:
         announced = False
         while not self._stop.wait(0.5 if self.remaining_s() < 60 else HEARTBEAT_S):
-            self._journal.write_wall(self.wall_s(), os.getpid())
+            try:
+                self._journal.write_wall(self.wall_s(), os.getpid())
+            except StoreProblem as problem:  # a full disk: the session's own next write says so to the person
+                log.warning("the session's clock could not be written: %s", problem)
             if self.training_over and not announced:
                 announced = True
                 self._on_deadline()

@@ -111,6 +111,7 @@ def _run(session_id: str, home: Path, *, as_json: bool) -> int:
 
     before = {number: signal.signal(number, drain) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        meet_model(services)
         with view.shown(services):
             if run_session(services, control) == "done":
                 _write_report(services, view)
@@ -124,6 +125,15 @@ def _run(session_id: str, home: Path, *, as_json: bool) -> int:
         summary = summarise(services, home)
         services.close()
     return _close(summary, view, as_json=as_json)
+
+
+def meet_model(services: Any) -> None:
+    """Ask a model behind a URL what it can do before the session begins: a dead server or a wrong key is said at once.
+
+    Later in the session a server that goes away is bridged by the rules; one that was never there is the person's mistake.
+    """
+    if services.gateway.provider in ("openai", "litellm"):
+        _ = services.gateway.capabilities
 
 
 def summarise(services: Any, home: Path) -> dict[str, Any]:
