@@ -42,9 +42,8 @@ def write_rewards(services: Services, task_digest: str, generation: int) -> None
         accepted = 0 if by_rule else _screen(services, task, written.programs, generation)
         for index, refusal in enumerate(written.refusals):
             journal.event(f"{key}:refused:{index}", "reward", f"unusable answer of the reward writer: {refusal}")
-    journal.event(
-        key, "rewards", f"generation {generation}: {accepted} of {config.candidates} reward programs passed the screens"
-    )
+    said = f"generation {generation}: {accepted} reward programs may race ({config.candidates} asked for; equal ones count once)"
+    journal.event(key, "rewards", said)
 
 
 def baseline_arms(task: TaskSpec) -> list[RewardProgram]:

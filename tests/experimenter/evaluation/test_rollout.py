@@ -94,8 +94,12 @@ def test_extras_are_means_of_finite_values() -> None:
 
 
 def test_a_world_of_several_agents_succeeds_only_when_all_do() -> None:
-    one = EpisodeOutcome(slot=0, params={}, fitness=1.0, success=True, native_return=4.0, length=9, extras={"effort": 1.0})
-    other = EpisodeOutcome(slot=1, params={}, fitness=0.0, success=False, native_return=2.0, length=7, extras={"effort": 2.0})
+    one = EpisodeOutcome(
+        slot=0, params={}, fitness=1.0, success=True, native_return=4.0, length=9, extras={"effort": 1.0}
+    )
+    other = EpisodeOutcome(
+        slot=1, params={}, fitness=0.0, success=False, native_return=2.0, length=7, extras={"effort": 2.0}
+    )
     merged = merge_outcomes([one, other])
     assert (merged.fitness, merged.success, merged.native_return, merged.length) == (0.5, False, 3.0, 9)
     assert merged.extras == {"effort": 1.5}
