@@ -64,7 +64,7 @@ def propose_tasks(services: Services, rounds: int) -> int:
     """Put new tasks on the list: the target first, then what the proposer says. Returns how many were admitted."""
     goal, journal = services.journal.goal(), services.journal
     if goal.kind is GoalKind.TARGET and rounds == 1:
-        proposals = [Proposal(params=goal.target, reason="it is what the goal asks for", source="rule:target")]
+        proposals = [Proposal(params=goal.target, reason=goal.text, source="rule:target")]
     else:
         card = get_family(goal.family).card()
         proposals = propose(
