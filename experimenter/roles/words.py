@@ -47,7 +47,8 @@ _MONEY = re.compile(r"(?:\$\s*(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?)\s*(?:usd|dollars
 _PERCENT = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:%|percent\b)")
 _OUT_OF = re.compile(rf"\b{_COUNT}\s+(?:times\s+)?(?:out\s+)?of\s+{_COUNT}\b")
 _OPEN = re.compile(
-    r"\b(as much as|how far|as many|everything|anything|explore|keep learning|new skills?|on (?:its|your) own)\b"
+    r"\b(as (?:much|many|far)|how far|every(?:thing| kind| sort)|all kinds|anything|explore|keep learning|new skills?"
+    r"|(?:you|it) can|on (?:its|your) own)\b"
 )
 
 

@@ -230,3 +230,18 @@ def test_budget_words() -> None:
 def test_open_goals() -> None:
     assert rule_goal("see how far it gets", HILL).kind is GoalKind.OPEN
     assert rule_goal("reach the top", HILL).kind is GoalKind.TARGET
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("learn as much about balancing poles as you can", True),
+        ("learn to walk over every kind of ground you can", True),
+        ("see how far it gets on its own", True),
+        ("teach the walker to walk", False),
+        ("cross stumps up to its knees", False),
+        ("land softly on both legs", False),
+    ],
+)
+def test_a_goal_without_an_end_is_open(text: str, is_open: bool) -> None:
+    assert words.is_open(text) is is_open
