@@ -140,7 +140,7 @@ def test_a_silent_worker_is_killed(tmp_path: Path, make_job: MakeJob) -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_stop_leaves_a_checkpoint_and_a_later_run_goes_on(tmp_path: Path, make_job: MakeJob, keep: bool) -> None:
-    job, never = make_job(settings={"pause_s": 0.02}, teacher="uniform"), make_job(seed=9)
+    job, never = make_job(settings={"pause_s": 0.12}, teacher="uniform"), make_job(seed=9)
     executor = make_local(tmp_path)
 
     def on_update(update: JobUpdate) -> None:
