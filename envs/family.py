@@ -59,6 +59,8 @@ class Parameter:
     meaning: str = ""
     step: float = 0.0
     """The family's natural next step of difficulty along this axis (0: not a difficulty axis)."""
+    fixed: bool = False
+    """The same in every episode of a training, so no axis of a teacher: a kind (of goal, of action) or the shape of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
 from envs.task import ParamValue
 from experimenter.errors import UsageError
@@ -37,11 +37,24 @@ class SessionConfig(Record):
     """Reward programs the model writes in a generation (0: baseline arms only)."""
     generations: int = Field(default=3, ge=1, le=100)
     """Most generations of reward programs for one task."""
+    islands: int = Field(default=2, ge=1, le=16)
+    """Populations of reward programs that are bred apart."""
+    migrate_every: int = Field(default=2, ge=0, le=100)
+    """Every so many generations each island's best may be a parent on the next island (0: never)."""
+    from_native: bool = False
+    """Human-initialised: the first generation begins from the environment's own reward in words; reported apart."""
+    exhaust: bool = False
+    """Go through all generations even when a policy could be certified before."""
+    overlap: bool = True
+    """Write rewards while training runs; without it every step waits for the one before."""
+    audit_screens: bool = False
+    """Let programs race that a screen would refuse, to learn how often the screen is wrong (costs training)."""
     seeds: int = Field(default=3, ge=1, le=50)
     """Training seeds of the arms that reach the last rung of a race."""
     final_steps: int | None = Field(default=None, gt=0)
     """Env steps of the race's last rung; None takes what the family is known to need, or what the budget allows."""
-    trainer: str = "ppo"
+    trainer: str | None = None
+    """None takes the one that is made for the task's family (`registry.default_trainer`)."""
     trainer_settings: dict[str, ParamValue] = Field(default_factory=dict)
     teacher: str = "fixed"
     executor: str = "local"
@@ -57,6 +70,12 @@ class SessionConfig(Record):
     """Held-out episodes, on seeds that no race has seen, behind a certificate."""
     fresh: bool = False
     """Train even when the library already has a skill for the task."""
+    feedback: str = Field(default="", max_length=1200)
+    """What the person says about rewards before the start; told to whoever writes and reviews them, never counted."""
+    fitness_weights: dict[str, FiniteFloat] = Field(default_factory=dict)
+    """Further true measure of the family -> weight with which races count it beside the fitness. Only on the person's word."""
+    ask: bool = False
+    """Pause between generations of reward programs and wait for the person's answer."""
     allow_unconfined: bool = False
     """Run generated code where the operating system cannot confine it. Only on the person's word."""
 

@@ -17,10 +17,11 @@ from envs.task import TaskSpec, canonical_digest
 from experimenter.config import SessionConfig
 from experimenter.errors import UsageError
 from experimenter.records import Goal, JobResult, Proposal, Reflection, RewardProgram, Spent, TrainJob, Verdict
+from memory import notes, queries
 from memory.store import Store
 from memory.tables import (
-    CallRow,
     EventRow,
+    FeedbackRow,
     JobRow,
     LessonRow,
     RewardRow,
@@ -90,29 +91,12 @@ class Journal:
     def spent(self) -> Spent:
         """What the session has spent, from the rows that are the truth."""
         with self.store.read() as session:
-            row = session.get(SessionRow, self.session_id)
-            steps = session.exec(select(func.sum(JobRow.new_steps)).where(JobRow.session_id == self.session_id)).one()
-            calls = session.exec(
-                select(CallRow).where(CallRow.session_id == self.session_id, col(CallRow.cached).is_(False))
-            ).all()
-        priced = [call for call in calls if call.state != "in_flight"]
-        return Spent(
-            wall_s=float(row.spent.get("wall_s", 0.0)) if row else 0.0,
-            env_steps=int(steps or 0),
-            calls=len(priced),
-            tokens=sum(call.prompt_tokens + call.completion_tokens for call in priced),
-            money_usd=sum(call.cost_usd or 0.0 for call in priced),
-            unpriced_calls=sum(call.cost_usd is None for call in priced),
-        )
+            return Spent.model_validate(queries.sum_spent(session, self.session_id))
 
     def mean_latency_s(self) -> float | None:
         """Mean seconds of this session's finished model calls; None before the first."""
         with self.store.read() as session:
-            query = select(func.avg(CallRow.latency_s)).where(
-                CallRow.session_id == self.session_id, CallRow.state == "ok"
-            )
-            mean = session.exec(query.where(col(CallRow.cached).is_(False))).one()
-        return None if mean is None else float(mean)
+            return queries.mean_latency_s(session, self.session_id)
 
     def _set_session(self, **values: Any) -> None:
         with self.store.transaction() as session:
@@ -137,6 +121,12 @@ class Journal:
         if known is None and self._listen is not None:
             self._listen(Event(kind=kind, text=text, data=dict(data or {})))
         return known is None
+
+    def events(self, kind: str) -> list[EventRow]:
+        """Events of one kind, oldest first."""
+        with self.store.read() as session:
+            query = select(EventRow).where(EventRow.session_id == self.session_id, EventRow.kind == kind)
+            return list(session.exec(query.order_by(col(EventRow.id))))
 
     def event_data(self, key: str) -> dict[str, Any] | None:
         with self.store.read() as session:
@@ -217,18 +207,28 @@ class Journal:
     # --- reward programs -----------------------------------------------------------------------------------------------
 
     def add_rewards(
-        self, task: str, programs: Sequence[RewardProgram], generation: int, fate: str = "written", reason: str = ""
+        self,
+        task: str,
+        programs: Sequence[RewardProgram],
+        generation: int,
+        fate: str = "written",
+        reason: str = "",
+        births: Mapping[str, tuple[int, str, int]] | None = None,
     ) -> None:
-        """Store programs; one that is there already keeps its first row."""
+        """Store programs; one that is there already keeps its first row. `births`: digest -> island, operator, slot."""
         with self.store.transaction() as session:
             for program in programs:
                 if self._reward_row(session, task, program.digest) is None:
+                    island, operator, slot = (births or {}).get(program.digest, (0, "", 0))
                     session.add(
                         RewardRow(
                             session_id=self.session_id,
                             task_digest=task,
                             reward_digest=program.digest,
                             generation=generation,
+                            island=island,
+                            operator=operator,
+                            slot=slot,
                             payload=program.model_dump(mode="json"),
                             fate=fate,
                             reason=reason,
@@ -323,10 +323,57 @@ class Journal:
                 session.add(row)
             for lesson in reflection.lessons:
                 key = canonical_digest([self.session_id, task, lesson])
-                if session.exec(select(LessonRow.id).where(LessonRow.key == key)).first() is None:
-                    session.add(
-                        LessonRow(session_id=self.session_id, task_digest=task, family=family, key=key, text=lesson)
-                    )
+                told = LessonRow(session_id=self.session_id, task_digest=task, family=family, key=key, text=lesson)
+                notes.put_lesson(session, told)
+
+    def lessons(
+        self, task_digest: str | None = None, *, family: str | None = None, withdrawn: bool = False
+    ) -> list[LessonRow]:
+        """Lessons of a task or a family, over all sessions: best grade first, then most support, then newest."""
+        with self.store.read() as session:
+            return notes.find_lessons(session, task_digest=task_digest, family=family, withdrawn=withdrawn)
+
+    def put_lesson(
+        self, key: str, text: str, *, task_digest: str, family: str, grade: str, reward_digest: str = ""
+    ) -> bool:
+        """Write a lesson once a key (a key is one lesson in all sessions); returns False when it was there already."""
+        about: dict[str, Any] = {"task_digest": task_digest, "family": family, "reward_digest": reward_digest}
+        with self.store.transaction() as session:
+            row = LessonRow(session_id=self.session_id, key=key, text=text, grade=grade, **about)
+            return notes.put_lesson(session, row)
+
+    def grade_lesson(
+        self, key: str, *, support: int = 0, against: int = 0, grade: str | None = None, once: str = ""
+    ) -> bool:
+        """Add to a lesson's counts and set its grade. `once` names the step that does: repeated after a kill, it counts once."""
+        with self.store.transaction() as session:
+            step = (self.session_id, once) if once else None
+            return notes.grade_lesson(session, key, support=support, against=against, grade=grade, once=step)
+
+    def feedback(self, task_digest: str | None = None) -> list[FeedbackRow]:
+        """What the person said, oldest first; with a task what is for that task or for all of them."""
+        with self.store.read() as session:
+            return notes.find_feedback(session, self.session_id, task_digest)
+
+    def add_feedback(
+        self,
+        key: str,
+        text: str,
+        *,
+        task_digest: str = "",
+        generation: int = 0,
+        fitness_weights: Mapping[str, float] | None = None,
+        source: str = "flag",
+    ) -> bool:
+        """Write feedback once a key (of this session); returns False when it was there already.
+
+        `generation` is the first that is told of it; without a task it is for all tasks of the session.
+        """
+        told: dict[str, Any] = {"task_digest": task_digest, "generation": generation, "source": source}
+        with self.store.transaction() as session:
+            row = FeedbackRow(session_id=self.session_id, key=f"{self.session_id}:{key}", text=text, **told)
+            row.fitness_weights = dict(fitness_weights or {})
+            return notes.add_feedback(session, row)
 
     def verdicts(self, task: str | None = None) -> list[VerdictRow]:
         with self.store.read() as session:

@@ -244,6 +244,8 @@ class Evaluation(Record):
     length: tuple[int, ...]
     extras: dict[str, float] = Field(default_factory=dict)
     """Means of the family's further measures."""
+    extras_by_episode: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """Further measures that every episode has, one value an episode; empty in results of earlier versions."""
 
 
 class JobResult(Record):

@@ -16,14 +16,20 @@ from experimenter.errors import UsageError
 
 _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "trainers": {
+        "fly": "experimenter.trainers.fly:make_trainer",
         "ppo": "experimenter.trainers.ppo:make_trainer",
+        "qas": "experimenter.trainers.qas:make_trainer",
+        "maskable_ppo": "experimenter.trainers.maskable_ppo:make_trainer",
         "sb3": "experimenter.trainers.sb3:make_trainer",
+        "swarm": "experimenter.trainers.swarm:make_trainer",
     },
     "teachers": {
         "fixed": "experimenter.curricula.fixed:make_teacher",
         "uniform": "experimenter.curricula.uniform:make_teacher",
         "ladder": "experimenter.curricula.ladder:make_teacher",
+        "threshold": "experimenter.curricula.threshold:make_teacher",
         "alp_gmm": "experimenter.curricula.alp_gmm:make_teacher",
+        "widen": "experimenter.curricula.widen:make_teacher",
     },
     "executors": {
         "inline": "experimenter.execution.inline:make_executor",
@@ -31,6 +37,15 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "ray": "experimenter.execution.ray:make_executor",
     },
 }
+
+_TRAINER_OF: Mapping[str, str] = {"quadrotor": "swarm", "quantum": "qas"}
+"""Family -> the trainer that is made for it, where that is not `ppo`."""
+
+
+def default_trainer(family: str) -> str:
+    """Name the trainer that a session takes for `family` when the person names none."""
+    wanted = _TRAINER_OF.get(family.split(":", 1)[0], "ppo")
+    return wanted if wanted in _targets("trainers") else "ppo"
 
 
 def list_names(noun: str) -> list[str]:

@@ -17,8 +17,10 @@ from memory.problems import StoreProblem
 from memory.tables import (
     CallRow,
     EventRow,
+    FeedbackRow,
     JobRow,
     LessonRow,
+    RewardMemoryRow,
     RewardRow,
     SessionRow,
     SkillRow,
@@ -162,6 +164,29 @@ def sum_calls(session: Session, session_id: str | None = None) -> list[CallTotal
     return [CallTotals(**dict(zip(("role", *names, *rest), row, strict=True))) for row in session.exec(query)]
 
 
+def sum_spent(session: Session, session_id: str) -> dict[str, float]:
+    """What a session has spent: wall_s, env_steps, calls, tokens, money_usd, unpriced_calls. Calls in flight do not count yet."""
+    row = session.get(SessionRow, session_id)
+    steps = session.exec(select(func.sum(JobRow.new_steps)).where(JobRow.session_id == session_id)).one()
+    calls = select(CallRow).where(CallRow.session_id == session_id, col(CallRow.cached).is_(False))
+    priced = [call for call in session.exec(calls) if call.state != "in_flight"]
+    return {
+        "wall_s": float(row.spent.get("wall_s", 0.0)) if row else 0.0,
+        "env_steps": int(steps or 0),
+        "calls": len(priced),
+        "tokens": sum(call.prompt_tokens + call.completion_tokens for call in priced),
+        "money_usd": sum(call.cost_usd or 0.0 for call in priced),
+        "unpriced_calls": sum(call.cost_usd is None for call in priced),
+    }
+
+
+def mean_latency_s(session: Session, session_id: str) -> float | None:
+    """Mean seconds of a session's finished model calls that the cache did not answer; None before the first."""
+    query = select(func.avg(CallRow.latency_s)).where(CallRow.session_id == session_id, CallRow.state == "ok")
+    mean = session.exec(query.where(col(CallRow.cached).is_(False))).one()
+    return None if mean is None else float(mean)
+
+
 def list_events(session: Session, session_id: str, after_id: int = 0, *, limit: int = 1000) -> list[EventRow]:
     """The diary after row `after_id`, oldest first: call again with the last id to follow a session."""
     query = select(EventRow).where(EventRow.session_id == session_id, col(EventRow.id) > after_id)
@@ -178,6 +203,79 @@ def list_lessons(
     if session_id is not None:
         query = query.where(LessonRow.session_id == session_id)
     return list(session.exec(query if withdrawn else query.where(LessonRow.grade != "withdrawn")))
+
+
+def list_feedback(session: Session, session_id: str) -> list[FeedbackRow]:
+    """What a person said about a session's rewards, oldest first."""
+    query = select(FeedbackRow).where(FeedbackRow.session_id == session_id)
+    return list(session.exec(query.order_by(col(FeedbackRow.id))))
+
+
+def find_rewards(
+    session: Session,
+    *,
+    digest: str | None = None,
+    session_id: str | None = None,
+    task_digest: str | None = None,
+    family: str | None = None,
+    limit: int = 1000,
+) -> list[tuple[RewardRow, TaskRow]]:
+    """Reward programs with their tasks over all sessions, newest first. `digest` and `task_digest` may be beginnings."""
+    same = (col(TaskRow.session_id) == col(RewardRow.session_id)) & (
+        col(TaskRow.task_digest) == col(RewardRow.task_digest)
+    )
+    query = select(RewardRow, TaskRow).join(TaskRow, same).order_by(col(RewardRow.id).desc(), col(TaskRow.id))
+    if digest is not None:
+        query = query.where(col(RewardRow.reward_digest).startswith(digest, autoescape=True))
+    if session_id is not None:
+        query = query.where(RewardRow.session_id == session_id)
+    if task_digest is not None:
+        query = query.where(col(RewardRow.task_digest).startswith(task_digest, autoescape=True))
+    found: dict[int | None, tuple[RewardRow, TaskRow]] = {}
+    for reward, task in session.exec(query):  # a task may stand there twice: as itself and as a subgoal
+        if family is None or task.payload.get("family") == family:
+            found.setdefault(reward.id, (reward, task))
+        if len(found) == limit:
+            break
+    return list(found.values())
+
+
+def resolve_reward(session: Session, wanted: str) -> str:
+    """The digest of the only reward program whose digest, or label's digest (`code-3f2a1c`), begins so; raises `StoreProblem`."""
+    prefix = wanted.rpartition("-")[2]
+    column = col(RewardRow.reward_digest)
+    query = select(column).distinct().order_by(column).limit(_LISTED + 1)
+    found = list(session.exec(query.where(column.startswith(prefix, autoescape=True)))) if prefix else []
+    if len(found) == 1 or prefix in found:
+        return found[0]
+    if found:
+        raise StoreProblem(f"{wanted!r} fits several reward programs: {_names(found)}. Give more of the digest.")
+    known = session.exec(select(RewardRow.id)).first()
+    raise StoreProblem(
+        f"no reward program {wanted!r}: "
+        + (
+            "experimenter reward list shows them."
+            if known
+            else "there is none yet, a session with --candidates writes them."
+        )
+    )
+
+
+def list_remembered(
+    session: Session,
+    *,
+    family: str | None = None,
+    digest: str | None = None,
+    kind: str | None = None,
+    limit: int = 2000,
+) -> list[RewardMemoryRow]:
+    """Remembered reward programs, newest first."""
+    query = select(RewardMemoryRow).order_by(col(RewardMemoryRow.id).desc()).limit(limit)
+    if family is not None:
+        query = query.where(RewardMemoryRow.family == family)
+    if digest is not None:
+        query = query.where(RewardMemoryRow.reward_digest == digest)
+    return list(session.exec(query if kind is None else query.where(RewardMemoryRow.kind == kind)))
 
 
 def list_skills(

@@ -50,7 +50,7 @@ class SessionRow(SQLModel, table=True):
     id: str = Field(default_factory=lambda: uuid4().hex[:12], primary_key=True)
     goal_text: str = Field(sa_column=Column(Text, nullable=False))
     state: str = Field(default="running", index=True)
-    """running, drained, done, failed, stopped."""
+    """running, waiting (for a person's answer), drained, done, failed, stopped."""
     config: dict[str, Any] = _json()
     """The resolved SessionConfig."""
     goal: dict[str, Any] = _json()
@@ -98,12 +98,53 @@ class RewardRow(SQLModel, table=True):
     task_digest: str = Field(index=True)
     reward_digest: str = Field(index=True)
     generation: int = 0
+    island: int = 0
+    """Population in which the search bred it."""
+    operator: str = ""
+    """fresh, mutate, crossover, baseline, native; empty where nobody said."""
+    slot: int = 0
+    """Place among the programs that its generation asked for."""
     payload: dict[str, Any] = _json()
     """RewardProgram."""
     fate: str = "written"
     """written, refused, racing, eliminated, won."""
     reason: str = ""
     created_at: datetime = _time()
+
+
+class RewardMemoryRow(SQLModel, table=True):
+    """A reward program worth remembering after its search ended, with what training showed of it."""
+
+    __tablename__ = "reward_memory"
+    __table_args__ = (UniqueConstraint("session_id", "task_digest", "reward_digest"),)
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: str = Field(foreign_key="session.id", index=True)
+    task_digest: str = Field(index=True)
+    reward_digest: str = Field(index=True)
+    family: str = Field(index=True)
+    task: dict[str, Any] = _json()
+    """TaskSpec."""
+    goal_text: str = Field(default="", sa_column=Column(Text, nullable=False))
+    kind: str = Field(default="winner", index=True)
+    """winner, instructive (far above or below the native reward), failure (flagged by the audit)."""
+    text: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """What was embedded: goal, family, task parameters and the program's rationale."""
+    evidence: dict[str, Any] = _json()
+    """Fitness IQM with interval, the native reward's, lift over it, success rate, env steps, seeds, the audit's suspicions."""
+    program: dict[str, Any] = _json()
+    """RewardProgram."""
+    created_at: datetime = _time()
+
+
+class RewardVectorRow(SQLModel, table=True):
+    """Embedding of a remembered program's text, written in the same transaction as the program."""
+
+    __tablename__ = "reward_vector"
+    reward_memory_id: int = Field(primary_key=True, foreign_key="reward_memory.id")
+    embedder: str = Field(primary_key=True)
+    """Name and version of the embedder; vectors of different embedders are never compared."""
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """float32, little endian, unit length."""
 
 
 class JobRow(SQLModel, table=True):
@@ -246,6 +287,32 @@ class LessonRow(SQLModel, table=True):
     text: str = Field(sa_column=Column(Text, nullable=False))
     grade: str = "tentative"
     """firm, likely, tentative, withdrawn."""
+    support: int = 0
+    """How often later evidence spoke for it."""
+    against: int = 0
+    reward_digest: str = ""
+    """Reward program from which it was learnt; empty when it is about the task."""
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+    """When it was last graded."""
+
+
+class FeedbackRow(SQLModel, table=True):
+    """What a person said about a session's rewards: words for the model and, only if they say so, weights for the fitness."""
+
+    __tablename__ = "feedback"
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: str = Field(foreign_key="session.id", index=True)
+    task_digest: str = Field(default="", index=True)
+    """Empty: for every task of the session."""
+    generation: int = 0
+    """First generation of reward programs that is told of it; 0: from the start."""
+    key: str = Field(unique=True)
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    fitness_weights: dict[str, Any] = _json()
+    """Further true measure of the family -> weight with which it is added to the fitness; empty leaves the fitness alone."""
+    source: str = "flag"
+    """flag (given with `run`) or answer (given with `session answer`)."""
     created_at: datetime = _time()
 
 

@@ -38,7 +38,10 @@ _ACTIVATIONS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "relu": lambda x: np.maximum(x, 0.0),
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
 }
-_KINDS: dict[str, str] = {}
+_KINDS: dict[str, str] = {
+    **dict.fromkeys(("swarm_mlp", "deep_set", "attention"), "skills.swarm_policy:make_swarm_policy"),
+    "circuit": "skills.circuit:make_circuit",
+}
 """Further kinds: name -> `module:function(spec, tensors) -> Policy`; imported only when such a policy is loaded."""
 
 

@@ -6,6 +6,6 @@ It trains nothing, shapes no reward, and takes no actions other than Box and Dis
 
 Read `recipe.py` (the parts of a recipe), `batch.py` (episodes over any simulator), `single.py` (one world), then the two
 kinds of simulator: `arrays.py` (rows of one array, used by the classic-control files) and `loop.py` (Gymnasium worlds in
-a loop, used by `lander.py`, `locomotion.py`, `balance.py`, `reacher.py` and `generic.py`). `spaces.py` flattens
+a loop, used by `lander.py`, `locomotion.py`, `balance.py`, `reacher.py`, `doorkey.py` and `generic.py`). `spaces.py` flattens
 observations, `docstring.py` reads docstrings, `frames.py` and `sticks.py` draw, `lookup.py` finds ids, `family.py` is the door.
 """

@@ -23,6 +23,8 @@ from envs.task import ParamValue
 class ArraySimulator:
     """Base of the classic-control simulators: state [s, n], parameters [n] each, one random stream a world."""
 
+    steps_together = True
+    """Stepping many worlds costs little more than stepping one."""
     gym_id: str
     state_size: int
     observation_space: gymnasium.Space[Any]

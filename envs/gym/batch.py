@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -34,8 +34,21 @@ class GymBatch:
 
     def reset(self, seed: int) -> FloatArray:
         """Reseed and restart every world, each from its own child of `SeedSequence(seed)`; return [n, d] float32."""
-        children = np.random.SeedSequence(seed).spawn(self.num_envs)
-        self._simulator.reseed([int(child.generate_state(1)[0]) for child in children])
+        return self._begin(np.random.SeedSequence(seed).spawn(self.num_envs))
+
+    @property
+    def steps_together(self) -> bool:
+        """Whether many worlds cost little more than one, so that `reset_each` pays."""
+        return bool(getattr(self._simulator, "steps_together", False))
+
+    def reset_each(self, seeds: Sequence[int]) -> FloatArray:
+        """Restart world i as the only world of a batch would be by `reset(seeds[i])`; return [n, d] float32."""
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{self._task.family}: {len(seeds)} seeds for {self.num_envs} worlds; give one each.")
+        return self._begin([np.random.SeedSequence(seed).spawn(1)[0] for seed in seeds])
+
+    def _begin(self, sequences: Sequence[np.random.SeedSequence]) -> FloatArray:
+        self._simulator.reseed([int(sequence.generate_state(1)[0]) for sequence in sequences])
         for slot in range(self.num_envs):
             self._restart(slot)
         truth = self._simulator.truth()

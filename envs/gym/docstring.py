@@ -26,6 +26,14 @@ def clean_docstring(text: str | None) -> str:
     return words if len(words) <= _LONGEST else words[: words.rfind(".", 0, _LONGEST) + 1]
 
 
+def reward_words(text: str | None) -> str:
+    """Return the docstring's sections about rewards as short text; shown only where a person asks to begin from the native reward."""
+    told = [section for title, section in _sections(text or "") if "reward" in title]
+    words = re.sub(r"https?://\S+", "", "\n\n".join(told)).replace("`", "").replace("$", "")
+    words = re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip() for line in words.splitlines())).strip()
+    return words if len(words) <= _LONGEST else words[: words.rfind(".", 0, _LONGEST) + 1]
+
+
 def read_observation_table(text: str | None, size: int) -> list[tuple[str, str, str]] | None:
     """Read (name, unit, meaning) of every number of a flat observation, or None when no table of `size` rows is found."""
     for title, section in _sections(text or ""):

@@ -29,6 +29,10 @@ HAND_CHECKED: Mapping[str, str] = {
     "Walker2d-v5": "envs.gym.locomotion:make_recipe",
     "Reacher-v5": "envs.gym.reacher:make_recipe",
     "InvertedDoublePendulum-v5": "envs.gym.balance:make_recipe",
+    "MiniGrid-DoorKey-5x5-v0": "envs.gym.doorkey:make_recipe",
+    "MiniGrid-DoorKey-6x6-v0": "envs.gym.doorkey:make_recipe",
+    "MiniGrid-DoorKey-8x8-v0": "envs.gym.doorkey:make_recipe",
+    "MiniGrid-DoorKey-16x16-v0": "envs.gym.doorkey:make_recipe",
 }
 """Gymnasium id -> `module:function` that takes the id and returns its recipe."""
 
@@ -60,6 +64,17 @@ class GymFamily:
     def card(self) -> Card:
         """The card: all that a model is told."""
         return self._recipe.card
+
+    @property
+    def native_reward(self) -> str:
+        """The authors' own words on the native reward; empty where the docstring has none."""
+        from envs.gym.docstring import reward_words
+
+        entry = find_spec(self.name.partition(":")[2]).entry_point
+        if isinstance(entry, str):
+            module, _, name = entry.partition(":")
+            entry = getattr(import_module(module), name)
+        return reward_words(entry.__doc__)
 
     def resolve_task(
         self, params: Mapping[str, ParamValue] | None = None, *, horizon: int | None = None, seed: int = 0

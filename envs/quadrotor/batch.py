@@ -17,6 +17,7 @@ from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch
 from envs.quadrotor.drawing import draw_room
 from envs.quadrotor.measures import make_outcome, name_state
 from envs.quadrotor.params import check_params
+from envs.quadrotor.practice import Practice
 from envs.quadrotor.swarm import Swarm, View
 from envs.task import ParamValue, TaskSpec
 
@@ -26,29 +27,46 @@ class QuadrotorBatch:
 
     def __init__(self, task: TaskSpec, n: int, params: ParamSource | None = None, view: View | None = None) -> None:
         fixed = check_params(task.params)
-        self.swarm = Swarm(n, fixed, task.horizon, view)
+        self.swarm = Swarm(n, fixed, task.horizon, view or View(history=fixed.history))
         self.num_envs = self.swarm.agents
         self.observation_space: gymnasium.spaces.Space[Any] = gymnasium.spaces.Box(
             -np.inf, np.inf, (self.swarm.size,), np.float32
         )
         self.action_space: gymnasium.spaces.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
-        self._task, self._source = task, params
+        self._task, self._source, self._fixed = task, params, fixed
         self._params: list[dict[str, ParamValue]] = [fixed.model_dump() for _ in range(n)]
         self._trails: dict[int, list[NDArray[np.float64]]] = {}
         self._started = False
+        self._practice: Practice | None = None
+
+    @property
+    def unwrapped(self) -> QuadrotorBatch:
+        """Itself: what a trainer finds under the wrappers of a job."""
+        return self
+
+    def practise(self) -> Practice:
+        """Begin to practise, from the next reset on: a trainer's way to shape, ramp and replay (see `envs.quadrotor.practice`)."""
+        if self._practice is None:
+            self._practice = Practice(self.swarm)
+        return self._practice
 
     def reset(self, seed: int) -> NDArray[np.float32]:
         """Restart every room, each on its own stream derived from `seed`; return observations [slots, d]."""
         self._draw(list(range(self.swarm.worlds)))
         self._started = True
-        return self.swarm.reset(seed)
+        observation = self.swarm.reset(seed)
+        if self._practice is not None:
+            self._practice.begin(seed)
+        return observation
 
     def _draw(self, worlds: list[int]) -> None:
         """Draw the task parameters of new episodes."""
         for world in worlds:
             self._trails.pop(world, None)
+            if self._source is None and self._practice is not None:
+                self.swarm.set_params(world, self._fixed)  # a resumed moment had its own
             if self._source is not None:
-                fixed = {"drones": self.swarm.drones}
+                fixed = {"drones": self.swarm.drones, "history": self.swarm.view.history}
                 drawn = check_params({**self._task.params, **self._source(), **fixed})
                 self._params[world] = drawn.model_dump()
                 self.swarm.set_params(world, drawn)
@@ -59,18 +77,23 @@ class QuadrotorBatch:
         Raises `ValueError` when an action is not a number, `RuntimeError` before the first reset.
         """
         self._check_started()
-        swarm = self.swarm
+        swarm, practice = self.swarm, self._practice
+        before = practice.before_step() if practice else None
         over = swarm.step(check_actions(actions, self.num_envs), restart=False)
         next_state = name_state(swarm)
         done = swarm.terminated | swarm.truncated
         terminated, truncated = swarm.terminated.copy(), swarm.truncated.copy()
         final, reward = swarm.final_observation.copy(), swarm.reward.copy()
+        if practice is not None and before is not None:
+            reward += practice.after_step(before)
         outcomes: tuple[EpisodeOutcome, ...] = ()
         if over:
-            outcomes = tuple(self._outcome(slot) for slot in np.flatnonzero(done).tolist())
+            outcomes = tuple(self._outcome(slot) for slot in np.flatnonzero(done).tolist() if self._scores(slot))
             worlds = np.flatnonzero(done[:: swarm.drones]).tolist()
             self._draw(worlds)
             swarm.restart(worlds)
+            if practice is not None:
+                practice.resume(worlds)
         return StepBatch(
             observation=swarm.observation.copy(),
             reward=reward,
@@ -80,6 +103,10 @@ class QuadrotorBatch:
             next_state=next_state,
             outcomes=outcomes,
         )
+
+    def _scores(self, slot: int) -> bool:
+        """Whether the episode of `slot` began as its task says, and so has an outcome."""
+        return self._practice is None or not self._practice.unscored[slot // self.swarm.drones]
 
     def _outcome(self, slot: int) -> EpisodeOutcome:
         world = slot // self.swarm.drones

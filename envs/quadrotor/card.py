@@ -18,6 +18,8 @@ _STATE = (
     ("up_axis", (3,), "1", -1.0, 1.0, "direction of the thrust in the world frame; 0, 0, 1 when level"),
     ("body_rates", (3,), "rad/s", -40.0, 40.0, "turning speed about the body's forward, left and up axes"),
     ("rotor_speeds", (4,), "1", 0.0, 1.0, "rotor speeds as shares of the top speed; thrust goes with their square"),
+    ("disturbance_force", (3,), "N", -0.2, 0.2, "constant push of this episode, which no drone senses"),
+    ("disturbance_torque", (3,), "N m", -4e-4, 4e-4, "constant turning push of this episode, which no drone senses"),
     ("goal", (3,), "m", -6.0, 12.0, "where this drone ought to be now"),
     ("to_goal", (3,), "m", -18.0, 18.0, "vector from the drone to its goal"),
     ("goal_distance", (), "m", 0.0, 24.0, "distance from the drone to its goal"),
@@ -50,8 +52,10 @@ _FITNESS = (
 )
 _SUCCESS = (
     "The drone comes within 0.5 m of its goal and touches nothing at all after the first 1.5 seconds, neither drone, cylinder, wall nor floor. "
-    "Where the goal is to hover or moves, it must also stay within 0.5 m throughout the last second of the horizon."
+    "Where the goal is to hover or moves, it must also stay within 0.5 m throughout the last second of the horizon. "
+    "A room of several drones is one episode: it succeeds when at most one in eight of its drones fails."
 )
+_FIXED = ("drones", "history", "goal", "action_mode", "airframe")
 _HINTS = (
     "A reward for nearness that is steeper close to the goal than far away stops circling and hanging back.",
     "Penalise new contacts clearly but raise that penalty only once the drone can fly, or it learns to stay away from everything.",
@@ -84,5 +88,13 @@ def _parameter(name: str) -> Parameter:
     default = QuadrotorParams.model_fields[name].default
     whole = isinstance(default, int)
     return Parameter(
-        name=name, low=low, high=high, default=default, unit=unit, integer=whole, meaning=meaning, step=step
+        name=name,
+        low=low,
+        high=high,
+        default=default,
+        unit=unit,
+        integer=whole,
+        meaning=meaning,
+        step=step,
+        fixed=name in _FIXED,
     )

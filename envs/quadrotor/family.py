@@ -19,7 +19,7 @@ NAME = "quadrotor"
 
 
 class QuadrotorFamily:
-    """Quadrotors in a room. `view` sets what each drone senses and how flight is integrated; None is the published view."""
+    """Quadrotors in a room. `view` sets what each drone senses and how flight is integrated; None is the published view with the task's history."""
 
     name = NAME
     params_model: type[Params] = QuadrotorParams
@@ -64,13 +64,13 @@ class QuadrotorFamily:
         return QuadrotorBatch(task, n, params, self.view)
 
     def sample_params(self, rng: np.random.Generator) -> dict[str, ParamValue]:
-        """Draw every parameter uniformly from its bounds, but leave `drones` at 1: it is the shape of a batch, not of an episode."""
+        """Draw every parameter uniformly from its bounds, but leave `drones` at 1 and `history` at 0: the shape of a batch, not of an episode."""
         drawn: dict[str, ParamValue] = {}
         for name, field in QuadrotorParams.model_fields.items():
             low, high = bounds(name)
             whole = isinstance(field.default, int)
             drawn[name] = int(rng.integers(int(low), int(high) + 1)) if whole else float(rng.uniform(low, high))
-        return {**drawn, "drones": 1}
+        return {**drawn, "drones": 1, "history": 0}
 
 
 def make_family(name: str) -> Family:

@@ -1,7 +1,8 @@
 """The one way a kernel function is compiled: numba, no Python division check, relaxed float order, cached by content.
 
 numba notices a change in a function's own file only, not in the functions it calls. The cache folder is therefore named
-by a digest of every file of this package, so that a stale kernel cannot be loaded after an edit or an upgrade.
+by a digest of every file of this package that holds compiled code or the layout, so that a stale kernel cannot be loaded after an
+edit or an upgrade.
 """
 
 from __future__ import annotations
@@ -56,5 +57,7 @@ def cache_folder() -> Path:
     """Folder of the compiled kernels of exactly this source."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+        content = path.read_bytes()
+        if path.stem == "layout" or b"quadrotor.jit import" in content:
+            digest.update(content)
     return user_cache_path("rl-experimenter") / "kernels" / digest.hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Task parameters: one table of ranges, units and meanings; the frozen model and the typed values are made from it.
 
-`drones` is the shape of a batch: it comes from the task, and what a parameter source says about it is overridden. A room that cannot
+`drones` and `history` are the shape of a batch: they come from the task, and what a parameter source says about them is overridden. A room that cannot
 hold its drones is refused here, before any world is built.
 """
 
@@ -40,6 +40,7 @@ class QuadrotorParams(Params):
     downwash: int = Field(default=0, ge=0, le=1)
     latency: int = Field(default=0, ge=0, le=8)
     randomisation: float = Field(default=0.0, ge=0.0, le=0.3)
+    history: int = Field(default=0, ge=0, le=64)
 
 
 MEANINGS: dict[str, tuple[str, float, str]] = {
@@ -71,6 +72,7 @@ MEANINGS: dict[str, tuple[str, float, str]] = {
         0.1,
         "largest relative deviation of mass, inertia, thrust, torque and lag, drawn an episode",
     ),
+    "history": ("1", 0.0, "past actions that each drone observes, newest first; the rotors' lag makes them worth knowing"),
 }
 """Parameter -> unit, natural step of difficulty (0: no difficulty axis), meaning."""
 

@@ -158,6 +158,10 @@ class Swarm:
             )
         )
 
+    def reseed(self, world: int, seed: int) -> None:
+        """Give one world another future: its random stream starts anew from `seed`, its state stays."""
+        self._streams[world] = make_streams(seed, 1)[0]
+
     def rows(self, first: int, count: int = 1) -> Floats:
         """Agent rows `first` to `first + count` as [agents, count], a copy."""
         return np.ascontiguousarray(self.table[first : first + count, : self.agents].T)

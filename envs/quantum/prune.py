@@ -9,6 +9,8 @@ import numpy as np
 from envs.quantum.energies import Model
 from envs.quantum.gates import Gate
 from envs.quantum.optimise import Optimised, lbfgs
+from envs.quantum.settle import Machines, accurate, settle
+from envs.quantum.simplify import simplify
 
 
 def prune(
@@ -16,21 +18,43 @@ def prune(
 ) -> Optimised:
     """Remove gates while the energy stays below `limit`; returns the shortest circuit found with all evaluations spent.
 
-    In each round every gate is tried and the removal that leaves the lowest energy is kept, as is the circuit itself when
-    none does. Not a proof of minimality. Raises `ValueError` when the circuit does not reach `limit` to begin with.
+    In each round every gate is tried and the removal that leaves the lowest energy is kept. Not a proof of minimality;
+    minimise.py looks further. Raises `ValueError` when the circuit does not reach `limit` to begin with.
     """
     current = lbfgs(model, circuit, rng=rng, restarts=restarts)
-    spent = current.evaluations
     if current.energy >= limit:
         raise ValueError(f"prune: the circuit's energy {current.energy:.6f} is not below the limit {limit:.6f}.")
-    while current.circuit:
-        trials = []
-        for place in range(len(current.circuit)):
-            shorter = current.circuit[:place] + current.circuit[place + 1 :]
-            trials.append(lbfgs(model, shorter, rng=rng, restarts=restarts))
-        spent += sum(trial.evaluations for trial in trials)
-        best = min(trials, key=lambda trial: trial.energy)
-        if best.energy >= limit:
+    shortest, spent = prune_accurate(Machines(model, model, limit), current.circuit, rng)
+    final = lbfgs(model, shortest)
+    spent += current.evaluations + final.evaluations
+    return Optimised(circuit=final.circuit, energy=final.energy, evaluations=spent)
+
+
+def prune_accurate(
+    machines: Machines, circuit: Sequence[Gate], rng: np.random.Generator, *, greedy: bool = True
+) -> tuple[tuple[Gate, ...], int]:
+    """Prune a circuit that is accurate on `machines`, noise included; returns it with the evaluations spent.
+
+    With `greedy` the removal that leaves the lowest energy is kept, else a random one of those that stay accurate.
+    """
+    current, spent = tuple(circuit), 0
+    while current:
+        merged = simplify(current, machines.true.start)
+        shorter = [current[:place] + current[place + 1 :] for place in range(len(current))]
+        found, made = _accurate(machines, [merged] if len(merged) < len(current) else shorter, rng)
+        spent += made
+        if not found and len(merged) < len(current):  # the merged circuit's angles slid elsewhere
+            found, made = _accurate(machines, shorter, rng)
+            spent += made
+        if not found:
             break
-        current = best
-    return Optimised(circuit=current.circuit, energy=current.energy, evaluations=spent)
+        current = found[0 if greedy else int(rng.integers(len(found)))]
+    return current, spent
+
+
+def _accurate(
+    machines: Machines, trials: Sequence[tuple[Gate, ...]], rng: np.random.Generator
+) -> tuple[list[tuple[Gate, ...]], int]:
+    settled = settle(machines.true, trials, rng, enough=machines.limit)
+    found, more = accurate(machines, settled, rng)
+    return found, settled.evaluations + more

@@ -22,6 +22,11 @@ class WalkerFamily:
     name = NAME
     params_model: type[Params] = WalkerParams
 
+    native_reward = (
+        "Every step pays the gain of a potential: 130/30 a metre forward less 5 a radian of the hull's tilt. Effort costs 0.00035 x 80 x |action| "
+        "for each of the four joints. A fall ends the episode with -100. Reaching the end comes to about 300 in all."
+    )
+
     def card(self) -> Card:
         """Tell a model about the walker."""
         from envs.walker.card import make_card

@@ -20,7 +20,9 @@ EXIT_NOT_CERTIFIED = 10
 """The session ended within its budget rules, but no skill met the admission test."""
 EXIT_DRAINED = 11
 """The session was stopped on request and can be resumed."""
-_EXIT = {"done": 0, "drained": EXIT_DRAINED, "stopped": EXIT_DRAINED}
+EXIT_WAITING = 12
+"""The session waits between two generations for the person's answer."""
+_EXIT = {"done": 0, "drained": EXIT_DRAINED, "stopped": EXIT_DRAINED, "waiting": EXIT_WAITING}
 
 
 def launch_new(goal: str, config: SessionConfig, home: Path | None, *, as_json: bool) -> int:
@@ -45,21 +47,75 @@ def launch_new(goal: str, config: SessionConfig, home: Path | None, *, as_json: 
 
 
 def launch_resume(session: str, home: Path | None, *, as_json: bool) -> int:
-    """Resume a session by id or unique prefix; one that is done only prints how it ended."""
+    """Resume a session by id or unique prefix; one that is done only prints how it ended, one that waits goes on unanswered."""
+    from experimenter.journal import Journal
+    from experimenter.research.feedback import go_on
     from experimenter.services import open_memory
-    from memory.queries import get_session
 
     folder = resolve_home(home)
     store = open_memory(folder)
     try:
-        with store.read() as reading:
-            row = get_session(reading, session)
+        row = _find(store, session)
+        if row.state == "done":
+            typer.echo(f"session {row.id} is done: {row.outcome}")
+            return 0
+        go_on(Journal(store, row.id))
     finally:
         store.close()
-    if row.state == "done":
-        typer.echo(f"session {row.id} is done: {row.outcome}")
-        return 0
     return _run(row.id, folder, as_json=as_json)
+
+
+def launch_answer(
+    session: str, text: str, weights: dict[str, Any], home: Path | None, *, resume: bool, as_json: bool
+) -> int:
+    """Store a person's answer and, unless a process runs the session or it shall not, go on with it."""
+    from experimenter.journal import Journal
+    from experimenter.research.feedback import answer
+    from experimenter.services import living_process, open_memory
+
+    folder = resolve_home(home)
+    store = open_memory(folder)
+    try:
+        row = _find(store, session)
+        if row.state in ("done", "failed"):
+            raise UsageError(
+                f"session {row.id} is {row.state}: there is nothing left to answer. Start a new one with experimenter run ... --feedback."
+            )
+        if weights:
+            _check_measures(row, weights)
+        generation = answer(Journal(store, row.id), text, weights)
+        alive = living_process(row) is not None
+    finally:
+        store.close()
+    if resume and not alive:
+        return _run(row.id, folder, as_json=as_json)
+    if as_json:
+        print_json({"session": row.id, "generation": generation, "state": row.state, "exit_code": 0})
+        return 0
+    told = f"generation {generation} of its reward programs" if generation else "its next reward programs"
+    typer.echo(f"stored: session {row.id} is told of it for {told}.")
+    if not alive:
+        typer.echo(f"go on with: experimenter session resume {row.id}")
+    return 0
+
+
+def _find(store: Any, session: str) -> Any:
+    from memory.queries import get_session
+
+    with store.read() as reading:
+        return get_session(reading, session)
+
+
+def _check_measures(row: Any, weights: dict[str, Any]) -> None:
+    """Refuse weights on measures that the session's family does not have."""
+    from envs.catalog import get_family
+    from experimenter.evaluation.weights import check_weights, family_measures
+
+    name = row.goal.get("family") or row.config.get("family")
+    if name is None:
+        raise UsageError(f"session {row.id} has not read its goal yet: resume it first, then answer with --fitness.")
+    family = get_family(name)
+    check_weights(weights, family_measures(family, family.resolve_task()), name)
 
 
 def budget_in_words(goal: str, default: Budget) -> Budget:
@@ -75,17 +131,25 @@ def check_task(config: SessionConfig) -> None:
     from envs.catalog import get_family
     from experimenter import registry
 
-    registry.load("trainers", config.trainer)
+    if config.trainer is not None:
+        registry.load("trainers", config.trainer)
     registry.load("teachers", config.teacher)
     registry.load("executors", config.executor)
     if config.family is None:
-        if config.params:
-            raise UsageError("--param needs --env: name the environment family whose parameters these are.")
+        for flag, given in (("--param", config.params), ("--fitness", config.fitness_weights)):
+            if given:
+                what = "parameters" if flag == "--param" else "measures"
+                raise UsageError(f"{flag} needs --env: name the environment family whose {what} these are.")
         return
     try:
-        get_family(config.family).resolve_task(config.params)
+        family = get_family(config.family)
+        task = family.resolve_task(config.params)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if config.fitness_weights:
+        from experimenter.evaluation.weights import check_weights, family_measures
+
+        check_weights(config.fitness_weights, family_measures(family, task), config.family)
 
 
 def _run(session_id: str, home: Path, *, as_json: bool) -> int:
@@ -137,7 +201,9 @@ def meet_model(services: Any) -> None:
 
 
 def summarise(services: Any, home: Path) -> dict[str, Any]:
-    """The documented object of `run --json`: session, state, outcome, skills, spent, report."""
+    """The documented object of `run --json`: session, state, outcome, skills, spent, report, question (while it waits)."""
+    from experimenter.research.feedback import open_question_of
+
     row = services.journal.session()
     skills = [task.skill_id for task in services.journal.tasks() if task.skill_id]
     report = home / "reports" / f"{row.id}.html"
@@ -149,6 +215,7 @@ def summarise(services: Any, home: Path) -> dict[str, Any]:
         "skills": sorted(set(skills)),
         "spent": services.journal.spent().model_dump(mode="json"),
         "report": str(report) if report.exists() else None,
+        "question": open_question_of(services.journal),
     }
 
 
@@ -177,6 +244,8 @@ def _close(summary: dict[str, Any], view: LiveView, *, as_json: bool) -> int:
         f"{spent['tokens']:,} tokens, ${spent['money_usd']:.2f}"
         + (f" (price unknown for {spent['unpriced_calls']} calls)" if spent["unpriced_calls"] else "")
     )
+    for line in question_lines(summary["question"], summary["session"]):
+        view.say(line)
     if summary["report"]:
         view.say(f"report: {summary['report']}")
     for skill in summary["skills"]:
@@ -184,3 +253,23 @@ def _close(summary: dict[str, Any], view: LiveView, *, as_json: bool) -> int:
     if code == EXIT_DRAINED:
         view.say(f"go on with: experimenter session resume {summary['session']}")
     return code
+
+
+def question_lines(question: dict[str, Any] | None, session: str) -> list[str]:
+    """What was found so far and how to answer, for people; nothing when the session waits for nobody."""
+    if question is None:
+        return []
+    lines = [f"found so far on task {question['task'][:6]}, before generation {question['generation']}:"]
+    for arm in question["arms"]:
+        span = f"{arm['fitness_iqm']:.3g} [{arm['fitness_low']:.3g}, {arm['fitness_high']:.3g}]"
+        lift = f", {arm['lift']:+.3g} against native" if arm["lift"] is not None else ""
+        lines.append(f"  {arm['label']}: fitness {span}, success {arm['success_rate']:.0%}{lift} ({arm['fate']})")
+    if question["measures"]:
+        measures = ", ".join(f"{name} {value:.3g}" for name, value in question["measures"].items())
+        lines.append(f"  further measures of the first: {measures}")
+    if question["reflection"]:
+        lines.append(f"  {question['reflection']}")
+    lines.append(f'answer:  experimenter session answer {session} "less energy, keep the torso upright"')
+    lines.append("         with --fitness NAME=WEIGHT a further measure counts in the fitness; words alone never do")
+    lines.append(f"or go on without an answer:  experimenter session resume {session}")
+    return lines

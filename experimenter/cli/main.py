@@ -8,7 +8,7 @@ import sys
 import typer
 
 import experimenter
-from experimenter.cli import bench, doctor, env, model, report, run, session, skill
+from experimenter.cli import bench, doctor, env, model, report, reward, run, session, skill
 
 app = typer.Typer(
     name="experimenter",
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.add_typer(session.app, name="session")
 app.add_typer(skill.app, name="skill")
+app.add_typer(reward.app, name="reward")
 app.add_typer(env.app, name="env")
 app.add_typer(model.app, name="model")
 app.add_typer(bench.app, name="bench")

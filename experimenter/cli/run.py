@@ -21,7 +21,12 @@ Examples:
 
     experimenter run "learn to land softly" --env gym:LunarLanderContinuous-v3 --model openai/my-model --base-url http://127.0.0.1:8000/v1
 
-Ctrl-C stops at the next boundary and says how to resume; after a kill, `experimenter session resume` goes on.
+    experimenter run "walk" --env walker --feedback "less energy, keep the hull level" --fitness effort=-0.1 --ask
+
+Ctrl-C stops at the next boundary and says how to resume; after a kill, `experimenter session resume` goes on. With --ask the session
+pauses between generations of reward programs; `experimenter session answer` or `session resume` goes on.
+
+Exit codes: 0 a skill is certified, 10 none met the admission test, 11 stopped and can be resumed, 12 waits for your answer.
 """
 
 
@@ -40,9 +45,25 @@ def run(
     base_url: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Reward programs a generation (0: baselines only).")] = None,
     generations: Annotated[int | None, typer.Option(help="Most generations of reward programs a task.")] = None,
+    islands: Annotated[int | None, typer.Option(help="Populations of reward programs that are bred apart.")] = None,
+    migrate_every: Annotated[
+        int | None, typer.Option(help="Generations between visits of the islands' best to the next one (0: never).")
+    ] = None,
+    from_native: Annotated[
+        bool, typer.Option("--from-native", help="Let the search begin from the environment's own reward, in words.")
+    ] = False,
+    exhaust: Annotated[
+        bool, typer.Option("--exhaust", help="Go through all generations even when a skill could be certified before.")
+    ] = False,
+    no_overlap: Annotated[
+        bool, typer.Option("--no-overlap", help="Do not write rewards while training runs: one step after the other.")
+    ] = False,
+    audit_screens: Annotated[
+        bool, typer.Option("--audit-screens", help="Train what a screen refuses too, to learn how often it is wrong.")
+    ] = False,
     seeds: Annotated[int | None, typer.Option(help="Training seeds in the last rung of a race.")] = None,
     steps: Annotated[int | None, typer.Option(help="Env steps of the last rung, for each seed.")] = None,
-    trainer: Annotated[str | None, typer.Option(help="ppo (ours) or sb3.")] = None,
+    trainer: Annotated[str | None, typer.Option(help="ppo, swarm, fly, sb3, ...; default: the one made for the family.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Trainer setting NAME=VALUE (repeatable).")] = None,
     teacher: Annotated[str | None, typer.Option(help="fixed, uniform, ladder, alp_gmm.")] = None,
     executor: Annotated[str | None, typer.Option(help="local, inline or ray.")] = None,
@@ -50,6 +71,14 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Base seed.")] = None,
     success: Annotated[float | None, typer.Option(help="Success rate that the certificate must show, 0 to 1.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train even when a certified skill already does it.")] = False,
+    feedback: Annotated[
+        str | None, typer.Option(help="What to mind in rewards, in words; never changes the fitness.")
+    ] = None,
+    fitness: Annotated[
+        list[str] | None,
+        typer.Option("--fitness", help="Count a further measure in the fitness: NAME=WEIGHT (repeatable)."),
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Pause between generations and wait for your answer.")] = False,
     allow_unconfined: Annotated[
         bool, typer.Option("--allow-unconfined", help="Run generated code without confinement.")
     ] = False,
@@ -68,6 +97,12 @@ def run(
         "base_url": base_url,
         "candidates": candidates,
         "generations": generations,
+        "islands": islands,
+        "migrate_every": migrate_every,
+        "from_native": from_native or None,
+        "exhaust": exhaust or None,
+        "overlap": False if no_overlap else None,
+        "audit_screens": audit_screens or None,
         "seeds": seeds,
         "final_steps": steps,
         "trainer": trainer,
@@ -78,6 +113,9 @@ def run(
         "seed": seed,
         "min_success_rate": success,
         "fresh": fresh or None,
+        "feedback": " ".join(feedback.split()) if feedback else None,
+        "fitness_weights": pairs(fitness, "--fitness"),
+        "ask": ask or None,
         "allow_unconfined": allow_unconfined or None,
     }
     raise typer.Exit(launch_new(goal, SessionConfig.resolve(flags, config), home, as_json=json))

@@ -1,4 +1,4 @@
-"""`experimenter session ...`: list, show, resume, stop and watch sessions."""
+"""`experimenter session ...`: list, show, resume, answer, stop and watch sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from experimenter.cli.output import count, duration, home_option, json_option, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Look at sessions, resume, stop or watch them.")
+app = typer.Typer(no_args_is_help=True, help="Look at sessions, resume, answer, stop or watch them.")
 _POLL_S = 1.0
 
 
@@ -66,6 +66,7 @@ def show(
                 for v in queries.list_verdicts(reading, row.id)
             ],
             "calls": [vars(total) for total in queries.sum_calls(reading, row.id)],
+            "feedback": [_feedback(said) for said in queries.list_feedback(reading, row.id)],
         }
     if json:
         print_json(facts)
@@ -81,11 +82,38 @@ def resume(
 ) -> None:
     """Go on with a session that was stopped, drained or killed: nothing finished is repeated, budgets continue.
 
+    A session that waits for an answer goes on without one.
+
     Example:  experimenter session resume 3f2a
     """
     from experimenter.cli.launch import launch_resume
 
     raise typer.Exit(launch_resume(session, home, as_json=json))
+
+
+@app.command()
+def answer(
+    session: Annotated[str, typer.Argument(help="Session id or a unique beginning of one.")],
+    text: Annotated[str, typer.Argument(help="What to mind in rewards, in words; never changes the fitness.")] = "",
+    fitness: Annotated[
+        list[str] | None,
+        typer.Option("--fitness", help="Count a further measure in the fitness: NAME=WEIGHT, 0 to stop (repeatable)."),
+    ] = None,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Only store the answer.")] = False,
+    home: Annotated[Path | None, home_option()] = None,
+    json: Annotated[bool, json_option()] = False,
+) -> None:
+    """Tell a session what its next generation of reward programs should mind, then go on with it.
+
+    Also for one that isn't waiting: its next generation is told. A session that a process is running is not started again.
+
+    Example:  experimenter session answer 3f2a "less energy, keep the torso upright" --fitness effort=-0.1
+    """
+    from experimenter.cli.launch import launch_answer
+    from experimenter.cli.run import pairs
+
+    weights = pairs(fitness, "--fitness") or {}
+    raise typer.Exit(launch_answer(session, text, weights, home, resume=not no_resume, as_json=json))
 
 
 @app.command()
@@ -201,6 +229,11 @@ def _job(row: Any) -> dict[str, Any]:
     }
 
 
+def _feedback(row: Any) -> dict[str, Any]:
+    names = ("task_digest", "generation", "text", "fitness_weights", "source")
+    return {**{name: getattr(row, name) for name in names}, "created_at": row.created_at.isoformat()}
+
+
 def _print_session(facts: dict[str, Any]) -> None:
     spent = facts["spent"]
     typer.echo(f"session {facts['id']}: {facts['goal']}")
@@ -219,6 +252,9 @@ def _print_session(facts: dict[str, Any]) -> None:
         empty="no reward programs yet.",
     )
     typer.echo("")
+    for said in facts["feedback"]:
+        weights = ", ".join(f"{name} x {value:g}" for name, value in said["fitness_weights"].items())
+        typer.echo(f"feedback ({said['source']}): {said['text']}" + (f" [fitness: {weights}]" if weights else ""))
     for verdict in facts["verdicts"]:
         typer.echo(
             f"verdict on {verdict['task'][:6]}: {verdict['state']}, {verdict['decision']}: {'; '.join(verdict['reasons'])}"

@@ -96,7 +96,30 @@ def make_space(card: Card, target: Mapping[str, ParamValue], span: Span = Span.T
     return TaskSpace(axes, {name: value for name, value in whole.items() if name not in names})
 
 
+def make_space_from(card: Card, target: Mapping[str, ParamValue], start: Mapping[str, float]) -> TaskSpace:
+    """Build the space between `start` and `target` along the parameters that `start` names.
+
+    Raises `UsageError` on a parameter that the card does not have, that cannot be an axis, or a value out of its range.
+    """
+    direct = make_space(card, target)
+    whole = direct.params([1.0] * direct.size)
+    axes: list[Axis] = []
+    for name, value in start.items():
+        checked = float(_checked(card, name, value))
+        parameter = next(parameter for parameter in card.params if parameter.name == name)
+        if parameter.fixed:
+            raise UsageError(
+                f"{card.family}: {name} is the same in every episode of a training, so no teacher can move it."
+            )
+        if checked != float(whole[name]):
+            axes.append(Axis(name, checked, float(whole[name]), parameter.integer, parameter.step))
+    names = {axis.name for axis in axes}
+    return TaskSpace(tuple(axes), {name: value for name, value in whole.items() if name not in names})
+
+
 def _axis(parameter: Parameter, target: float, span: Span) -> Axis | None:
+    if parameter.fixed:
+        return None
     start, end = parameter.default, target
     if span is Span.FULL and (parameter.step or start != end):
         start, end = parameter.low, parameter.high

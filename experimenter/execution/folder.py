@@ -43,6 +43,10 @@ class Outcome(Record):
     """`done`, `stopped` or `failed`."""
     steps: int = 0
     failure: Failure | None = None
+    train_s: float = 0.0
+    """Wall seconds inside the trainer, this attempt only; for `experimenter bench generation`, nothing is decided on it."""
+    train_cpu_s: float = 0.0
+    """CPU seconds of the same span."""
 
 
 class Usage(Record):

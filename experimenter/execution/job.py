@@ -98,15 +98,19 @@ def _train(job: TrainJob, work: Path, is_stopped: Callable[[], bool]) -> Outcome
         family=job.task.family,
         settings=dict(job.settings),
         start=start if start.is_dir() else None,
+        task=job.task,
     )
     budget = TrainBudget(steps=job.budget_steps, schedule_steps=max(job.schedule_steps, job.budget_steps))
     with boundary("train"):
+        began, cpu = time.monotonic(), time.process_time()
         policy = trainer.train(problem, budget, job.seed, listen)
+        train_s, train_cpu_s = time.monotonic() - began, time.process_time() - cpu
         if made and curve.has_episodes:
             made[-1].close_point()
         save_policy(work / "policy", policy.spec, policy.tensors)
     steps = int(policy.steps)
-    return Outcome(state="stopped" if steps < job.budget_steps and is_stopped() else "done", steps=steps)
+    state = "stopped" if steps < job.budget_steps and is_stopped() else "done"
+    return Outcome(state=state, steps=steps, train_s=train_s, train_cpu_s=train_cpu_s)
 
 
 def make_teacher(job: TrainJob, family: Family) -> Teacher:

@@ -1,7 +1,8 @@
 """The default executor: training workers as child processes side by side, as many as there are cores.
 
-One thread a slot supervises one job at a time with its own warm evaluation process; updates and results are handed to the
-thread that iterates. Nothing here computes.
+One thread a slot supervises one job at a time with its own evaluation process; updates and results are handed to the thread
+that iterates. Workers are forked from one warm process, which lives from the first job until `close` or until nobody holds the
+executor any more. Nothing here computes.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from experimenter.execution.base import Executor, JobUpdate, Listener, StopFlag, unique_jobs
+from experimenter.execution.children import Starter
 from experimenter.execution.job import SkillFolder, run_job
 from experimenter.execution.process import ProcessRunner
 from experimenter.records import JobResult, TrainJob
@@ -51,10 +54,16 @@ class LocalExecutor:
             raise ValueError(f"{workers} workers cannot be: expected at least 1")
         self._home = home
         self._workers = workers
-        self._allow_unconfined = allow_unconfined
+        self._starter = Starter(allow_unconfined=allow_unconfined)
         self._skill_folder = skill_folder
         self._stall_s, self._grace_s = stall_s, grace_s
         self._stop = StopFlag()
+        self._end = weakref.finalize(self, self._starter.close)
+
+    @property
+    def workers(self) -> int:
+        """Training processes side by side."""
+        return self._workers
 
     def run(self, jobs: Sequence[TrainJob], on_update: Listener | None = None) -> Iterator[JobResult]:
         waiting: queue.SimpleQueue[TrainJob] = queue.SimpleQueue()
@@ -79,13 +88,17 @@ class LocalExecutor:
     def stop(self, reason: str, *, keep: bool = False) -> None:
         self._stop.set(reason, keep=keep)
 
+    def close(self) -> None:
+        """End the warm process; a later `run` starts its workers cold."""
+        self._end()
+
     def _work(
         self,
         waiting: queue.SimpleQueue[TrainJob],
         news: queue.SimpleQueue[JobUpdate | JobResult | BaseException | None],
         stop: StopFlag,
     ) -> None:
-        runner = ProcessRunner(allow_unconfined=self._allow_unconfined, stall_s=self._stall_s, grace_s=self._grace_s)
+        runner = ProcessRunner(starter=self._starter, stall_s=self._stall_s, grace_s=self._grace_s)
         try:
             while True:
                 job = waiting.get_nowait()

@@ -3,8 +3,9 @@
     python -m experimenter.execution.worker train WORK_FOLDER     train the job in WORK_FOLDER/job.json
     python -m experimenter.execution.worker evaluate              evaluate the job folders named on stdin, one a line
 
-A training worker stops at a checkpoint when the file `stop` appears in its folder or on SIGTERM. Both die with their parent.
-The evaluating one imports neither torch nor the reward code and never sees a reward program's text run.
+Warm ones are forked from a process that has imported this module, called `prepare` and run no reward program: `train_warm`,
+`evaluate_warm`. A training worker stops at a checkpoint when the file `stop` appears in its folder or on SIGTERM. All die with
+their parent. An evaluating one never sees a reward program's text run, and imports neither torch nor the reward code itself.
 """
 
 from __future__ import annotations
@@ -26,10 +27,47 @@ EXIT_DISK = 74
 """Exit code (EX_IOERR) of a training worker that could not write its outcome."""
 
 
-def main(arguments: list[str]) -> int:
-    die_with_parent()
+def prepare(task: str, trainer: str) -> None:
+    """Do once, in the process that warm workers are forked from, what every job on this task does: imports and first steps.
+
+    `task` is a `TaskSpec` as JSON. Runs no reward program: none is known there.
+    """
+    import numpy as np
+
+    from envs.catalog import get_family
+    from envs.task import TaskSpec
+    from experimenter.registry import load
+
+    load("trainers", trainer)
+    spec = TaskSpec.model_validate_json(task)
+    worlds = get_family(spec.family).make_vec(spec, 2)
+    worlds.reset(0)
+    for _ in range(2):
+        worlds.step(np.stack([worlds.action_space.sample() for _ in range(worlds.num_envs)]))
+    worlds.named_state()
+    worlds.close()
+
+
+def train_warm(work: str) -> int:
+    """What a forked training worker does: `train`, at the workers' priority."""
+    _be_nice()
+    return train(Path(work))
+
+
+def evaluate_warm() -> int:
+    """What a forked evaluating process does."""
+    _be_nice()
+    return serve_evaluations()
+
+
+def _be_nice() -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
+
+
+def main(arguments: list[str]) -> int:
+    die_with_parent()
+    _be_nice()
     if arguments[:1] == ["train"] and len(arguments) == 2:
         return train(Path(arguments[1]))
     if arguments == ["evaluate"]:

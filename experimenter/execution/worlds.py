@@ -45,6 +45,12 @@ class ListenedWorlds:
         self.observation_space: gymnasium.spaces.Space[Any] = inner.observation_space
         self.action_space: gymnasium.spaces.Space[Any] = inner.action_space
 
+    @property
+    def unwrapped(self) -> BatchEnv:
+        """The innermost worlds, for a trainer that knows their kind."""
+        inner: BatchEnv = getattr(self._inner, "unwrapped", self._inner)
+        return inner
+
     def reset(self, seed: int) -> FloatArray:
         return self._inner.reset(seed)
 

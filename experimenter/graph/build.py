@@ -19,8 +19,10 @@ from experimenter.graph.state import State
 from experimenter.research.racing import SessionDrained
 from experimenter.services import Services
 
-GRAPH_VERSION = "1"
+GRAPH_VERSION = "2"
 """Stored with each session. Raise it when a node is renamed, added or removed: an old thread would end silently."""
+INTERRUPT = "__interrupt__"
+"""LangGraph's name for a pause in what it streams."""
 _RECURSION_LIMIT = 1_000_000
 
 
@@ -38,6 +40,7 @@ def build_graph(saver: SqliteSaver | None = None) -> Any:
         "extend": nodes.extend,
         "certify": nodes.certify,
         "reflect": nodes.reflect,
+        "ask": nodes.ask,
         "drop": nodes.drop,
         "next": nodes.next_task,
         "finish": nodes.finish,
@@ -48,16 +51,18 @@ def build_graph(saver: SqliteSaver | None = None) -> Any:
     graph.add_edge("write_rewards", "race")
     graph.add_edge("race", "judge")
     graph.add_edge("extend", "race")
-    graph.add_edge("reflect", "write_rewards")
+    graph.add_edge("reflect", "ask")
+    graph.add_edge("ask", "write_rewards")
     graph.add_edge("drop", "next")
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=saver)
 
 
 def run_session(services: Services, control: RunControl) -> str:
-    """Run the session to its end, or to the next boundary after a drain request; returns its state.
+    """Run the session to its end, to a question for the person, or to the next boundary after a drain request; returns its state.
 
-    The same call starts a session and resumes it: finished steps are bookmarks in `checkpoints.db`.
+    The same call starts a session and resumes it: finished steps are bookmarks in `checkpoints.db`. A question that was answered
+    meanwhile is not asked again: its node runs anew and finds the answer in the database.
     """
     row = services.journal.session()
     if row.graph_version != GRAPH_VERSION:
@@ -72,10 +77,14 @@ def run_session(services: Services, control: RunControl) -> str:
         services.journal.set_state("running")
         begin: State | None = None if begun else {"session_id": row.id}
         try:
-            for _ in graph.stream(
+            for step in graph.stream(
                 begin, config, context=services, durability="sync", control=control, stream_mode="updates"
             ):
                 prune(saver, row.id)
+                if INTERRUPT in step:
+                    services.journal.set_state(
+                        "waiting", "waits for an answer between two generations; it can be resumed"
+                    )
         except (GraphDrained, SessionDrained):
             services.journal.set_state("drained", "stopped on request; it can be resumed")
     return services.journal.session().state

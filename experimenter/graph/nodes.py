@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from langgraph.runtime import Runtime
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
 from experimenter.graph import routes
 from experimenter.graph.state import State
 from experimenter.records import Decision
-from experimenter.research import agenda, certifying, judging, racing, rewards
+from experimenter.research import agenda, certifying, feedback, judging, searching
 from experimenter.services import Services
 
 Context = Runtime[Services]
@@ -45,13 +45,13 @@ def take_task(state: State, runtime: Context) -> Command[Literal["write_rewards"
 
 def write_rewards(state: State, runtime: Context) -> State:
     """Task and reflection -> screened reward programs, beside the baseline arms."""
-    rewards.write_rewards(runtime.context, state["task"], state["generation"])
+    searching.write_rewards(runtime.context, state["task"], state["generation"])
     return {"extension": 0}
 
 
 def race(state: State, runtime: Context) -> State:
     """Arms -> results, rung by rung."""
-    over = racing.run_task_race(runtime.context, state["task"], state["generation"], state["extension"])
+    over = searching.race(runtime.context, state["task"], state["generation"], state["extension"])
     return {"decision": "over" if over else ""}
 
 
@@ -91,7 +91,16 @@ def certify(state: State, runtime: Context) -> Command[Literal["next", "reflect"
 def reflect(state: State, runtime: Context) -> State:
     """Verdict -> what to change next."""
     judging.reflect_on(runtime.context, state["task"], state["generation"])
+    feedback.open_question(runtime.context, state["task"], state["generation"] + 1)
     return {"generation": state["generation"] + 1, "extension": 0}
+
+
+def ask(state: State, runtime: Context) -> State:
+    """Between generations: wait for the person's word, if they asked to be asked. The answer is a row, not the resume value."""
+    services, generation = runtime.context, state["generation"]
+    if services.config.ask and not feedback.is_answered(services, state["task"], generation):
+        interrupt({"task": state["task"], "generation": generation})
+    return {"outcome": ""}
 
 
 def drop(state: State, runtime: Context) -> State:

@@ -24,7 +24,7 @@ from experimenter.llm.prices import FREE, Prices, find_prices, parse_prices
 
 log = logging.getLogger(__name__)
 
-PROVIDERS = ("openai", "litellm", "embedded", "replay", "scripted", "none")
+PROVIDERS = ("openai", "litellm", "embedded", "replay", "answers", "scripted", "none")
 OPENAI_URL = "https://api.openai.com/v1"
 EMBEDDED_ORDER = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b")
 """SmolLM2-135M is taken only when it is named: its answers are noise."""
@@ -115,7 +115,7 @@ def _named(text: str, base_url: str | None, environment: Mapping[str, str], home
         if not url:
             raise UsageError(
                 f"unknown model {text!r}: write openai/NAME, litellm/VENDOR/NAME, embedded/{EMBEDDED_ORDER[0]}, replay/SESSION, "
-                "scripted/FILE or none, or give a base URL with a plain name"
+                "answers/FILE, scripted/FILE or none, or give a base URL with a plain name"
             )
         provider, name = "openai", text
     if provider == "openai":

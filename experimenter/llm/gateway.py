@@ -25,6 +25,7 @@ from experimenter.llm.ledger import Entry, Held, Ledger
 from experimenter.llm.messages import Answer, Capabilities, Failed, Message, Reply, Request
 from experimenter.llm.probes import find_capabilities, probe_again
 from experimenter.llm.providers import Provider, find_recorded_model, open_provider
+from experimenter.llm.recorded import AnswerLog, Recorded, RecordedAnswer
 from experimenter.llm.replies import Unreadable, parse_reply
 from experimenter.llm.retries import RetryPolicy, call_with_retries
 from experimenter.llm.samples import (
@@ -61,9 +62,10 @@ def open_gateway(
 
     `provider` replaces the one that `choice` names (a `Scripted` in a test); `cache=False` never answers from other sessions.
     """
-    model = find_recorded_model(engine, choice.name) if choice.provider == "replay" else choice.model
-    ledger = Ledger(engine, session_id, budget, model=model, provider=choice.provider, prices=choice.prices)
     way = provider or open_provider(choice, engine, home)
+    model = find_recorded_model(engine, choice.name) if choice.provider == "replay" else choice.model
+    model = way.model if isinstance(way, Recorded) else model
+    ledger = Ledger(engine, session_id, budget, model=model, provider=choice.provider, prices=choice.prices)
     return Gateway(engine, ledger, way, choice, model, cache=cache, retries=retries or RetryPolicy())
 
 
@@ -87,8 +89,10 @@ class Gateway:
         self._choice = choice
         self._model = model
         self._replays = choice.provider == "replay"
-        self._cache = cache and choice.provider not in ("scripted", "replay")
+        self._scored = choice.provider in ("replay", "answers")
+        self._cache = cache and choice.provider not in ("scripted", "replay", "answers")
         self._retries = retries
+        self._log: AnswerLog | None = None
         self._capabilities: Capabilities | None = None
 
     @property
@@ -125,6 +129,10 @@ class Gateway:
     def spent(self) -> Spent:
         """Calls, tokens and money of this session, earlier processes included."""
         return self._ledger.spent()
+
+    def record(self, answers: AnswerLog) -> None:
+        """Write every answer from now on to `answers` as well, whether a call or the ledger gave it."""
+        self._log = answers
 
     def close(self) -> None:
         """End the provider's connections and processes."""
@@ -191,6 +199,7 @@ class Gateway:
         fitted, _ = self._fit(messages)
         entry = make_entry(role, fitted, list(choices), _SCORE_SAMPLING, model=self._model, step=step)
         held = self._look_up(entry) or self._score_now(entry, fitted, choices)
+        self._note(entry, Reply(text=held.text))
         if not held.valid:
             raise AnswerInvalid(f"{self.model} did not answer {role} with one of {', '.join(choices)}: {held.error}")
         return {name: float(value) for name, value in json.loads(held.text).items()}
@@ -242,7 +251,25 @@ class Gateway:
             answered = self._call_group([samples[place] for place in group], schema)
             outcomes.update(zip(group, answered, strict=False))
             groups += [[place] for place in group[len(answered) :]]
+        for place, sample in enumerate(samples):
+            self._note(sample.entry, outcomes[place].reply)
         return [outcomes[place] for place in range(len(samples))]
+
+    def _note(self, entry: Entry, reply: Reply) -> None:
+        if self._log is None:
+            return
+        answer = RecordedAnswer(
+            role=entry.role,
+            step=entry.step,
+            sample=entry.sample,
+            attempt=entry.attempt,
+            prompt_digest=entry.prompt_digest,
+            answer=reply.text,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            cost_usd=reply.cost_usd,
+        )
+        self._log.write(answer, model=self._model, capabilities=self.capabilities)
 
     def _call_group(self, group: Sequence[Sample], schema: type[BaseModel]) -> list[Outcome]:
         """Make one call for the samples; a server that gives fewer than asked leaves the rest to further calls."""
@@ -257,6 +284,9 @@ class Gateway:
             max_tokens=first.max_tokens,
             digests=tuple(sample.entry.prompt_digest for sample in group),
             ordinal=self._ledger.count_answers(first.entry.role),
+            step=first.entry.step,
+            samples=tuple(sample.entry.sample for sample in group),
+            attempt=first.entry.attempt,
         )
         call_ids = self._reserve(group)
         replies, latency = self._call(request, call_ids)
@@ -333,12 +363,15 @@ class Gateway:
             max_tokens=8,
             top_logprobs=20,
             digests=(entry.prompt_digest,),
+            ordinal=self._ledger.count_answers(entry.role),
+            step=entry.step,
+            samples=(entry.sample,),
         )
         call_id = self._ledger.reserve(entry)
         (reply, *_), latency = self._call(request, [call_id])
-        if not self._replays:
+        if not self._scored:
             scores = read_scores(reply, choices)
             reply = replace(reply, text=json.dumps(scores) if scores else reply.text)
-        error = "" if self._replays or scores else "no choice is among the alternatives of the first token"
+        error = "" if self._scored or scores else "no choice is among the alternatives of the first token"
         self._ledger.settle(call_id, reply, error=error, latency_s=latency, replayed=self._replays)
         return Held(call_id=call_id, text=reply.text, valid=not error, error=error)

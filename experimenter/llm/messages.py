@@ -106,6 +106,12 @@ class Request:
     """Prompt digest of each of the n samples."""
     ordinal: int = 0
     """How many calls of this role the session's ledger already holds."""
+    step: str = ""
+    """Place in the session."""
+    samples: tuple[int, ...] = ()
+    """Which of the question's samples these n are."""
+    attempt: int = 0
+    """0 for the first try, 1 for the repair."""
 
 
 @dataclass(frozen=True, kw_only=True)

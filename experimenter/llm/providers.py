@@ -1,7 +1,8 @@
 """The ways to a model. A provider turns one request into replies; everything else (ledger, budget, cache, retries) is the gateway's.
 
 `openai` speaks to any OpenAI-compatible URL, `litellm` to the rest, `embedded` to the local default, `replay` answers from the ledger,
-`scripted` from a file, `none` not at all. A provider raises `Transient` for what may pass and `ModelRefused` for what will not.
+`answers` from a file of recorded answers, `scripted` from a script, `none` not at all. A provider raises `Transient` for what may
+pass and `ModelRefused` for what will not.
 """
 
 from __future__ import annotations
@@ -110,6 +111,12 @@ def _open_replay(choice: ModelChoice, engine: Engine, home: Path) -> Provider:
     return Replay(engine, choice.name)
 
 
+def _open_answers(choice: ModelChoice, engine: Engine, home: Path) -> Provider:
+    from experimenter.llm.recorded import Recorded
+
+    return Recorded.from_file(choice.name)
+
+
 def _open_scripted(choice: ModelChoice, engine: Engine, home: Path) -> Provider:
     from experimenter.llm.scripted import Scripted
 
@@ -125,6 +132,7 @@ _OPENERS: Mapping[str, Callable[[ModelChoice, Engine, Path], Provider]] = {
     "litellm": _open_litellm,
     "embedded": _open_embedded,
     "replay": _open_replay,
+    "answers": _open_answers,
     "scripted": _open_scripted,
     "none": _open_none,
 }

@@ -14,9 +14,12 @@ from experimenter.config import SessionConfig
 from experimenter.evaluation.race import Standing
 from experimenter.evaluation.statistics import argmax_of_maximum
 from experimenter.records import JobResult, RewardKind, RewardProgram
+from experimenter.reports.lineage import Born, read_lineage
+from experimenter.rewards.screens import ScreenLoss, ScreenReport, losses
 from experimenter.rewards.specification import to_code
 from memory import queries
-from memory.tables import CallRow, EventRow, JobRow, RewardRow, SessionRow, SkillRow, TaskRow, VerdictRow
+from memory.notes import find_feedback
+from memory.tables import CallRow, EventRow, JobRow, LessonRow, RewardRow, SessionRow, SkillRow, TaskRow, VerdictRow
 from prompts.specification import RewardSpecification
 
 _SHOWN_CALLS = 200
@@ -48,6 +51,7 @@ class TaskFacts:
     verdicts: tuple[VerdictRow, ...]
     failures: tuple[str, ...]
     skill: SkillRow | None
+    lineage: tuple[Born, ...]
     naive: str | None
     """Label of the arm that the largest maximum of one seed would have picked."""
 
@@ -65,7 +69,11 @@ class SessionFacts:
     events: tuple[EventRow, ...]
     calls: tuple[CallRow, ...]
     totals: tuple[queries.CallTotals, ...]
-    lessons: tuple[str, ...]
+    lessons: tuple[LessonRow, ...]
+    screens: tuple[ScreenLoss, ...]
+    """What each screen cost, and how often it would have thrown away a winner."""
+    feedback: tuple[str, ...]
+    """What the person said, oldest first."""
     env_steps: int
     command: str
     selection: dict[str, int] = field(default_factory=dict)
@@ -93,11 +101,19 @@ def gather_facts(session: Session, session_id: str) -> SessionFacts:
         events=tuple(events),
         calls=tuple(queries.list_calls(session, row.id, limit=_SHOWN_CALLS)),
         totals=tuple(queries.sum_calls(session, row.id)),
-        lessons=tuple(lesson.text for lesson in queries.list_lessons(session, session_id=row.id)),
+        lessons=tuple(queries.list_lessons(session, session_id=row.id)),
+        screens=tuple(screen_losses(events, tasks)),
+        feedback=tuple(line.text for line in find_feedback(session, row.id, None) if line.text),
         env_steps=sum(job.new_steps for job in jobs),
         command=repeat_command(row.goal_text, SessionConfig.model_validate(row.config)),
         selection={"races": len(raced), "other": len(raced) - agreed},
     )
+
+
+def screen_losses(events: Sequence[EventRow], tasks: Sequence[TaskFacts]) -> list[ScreenLoss]:
+    """Count what the screens decided, against the programs that won."""
+    reports = [ScreenReport.model_validate(event.data) for event in events if event.kind == "screen" and event.data]
+    return losses(reports, [task.winner.row.reward_digest for task in tasks if task.winner is not None])
 
 
 def _task(session: Session, row: TaskRow, jobs: Sequence[JobRow], events: Sequence[EventRow]) -> TaskFacts:
@@ -118,6 +134,7 @@ def _task(session: Session, row: TaskRow, jobs: Sequence[JobRow], events: Sequen
             e.text for e in failures if row.task_digest in e.key or e.key.removeprefix("failure:") in digests
         ),
         skill=session.get(SkillRow, row.skill_id) if row.skill_id else None,
+        lineage=read_lineage([arm.row for arm in arms], {arm.row.reward_digest: arm.longest for arm in arms}, events),
         naive=naive,
     )
 
@@ -157,6 +174,8 @@ def repeat_command(goal: str, config: SessionConfig) -> str:
             words += [part for key, item in sorted(value.items()) for part in (pair, shlex.quote(f"{key}={item}"))]
         elif value is True:
             words.append(flag)
+        elif value is False:
+            words.append("--no-" + name.replace("_", "-"))
         else:
             words += [flag, shlex.quote(str(value))]
     return " ".join(words)

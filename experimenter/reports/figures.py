@@ -62,6 +62,32 @@ def draw_terms(result: JobResult) -> str:
     return _finish(figure, axis)
 
 
+def draw_tree(
+    points: Mapping[str, tuple[int, float, bool]], lines: Sequence[tuple[str, str]], levels: Mapping[str, float]
+) -> str:
+    """Draw programs by generation and fitness: label -> (generation, fitness, won), lines parent to child, level lines."""
+    figure, axis = _figure(7.2, 3.0)
+    for colour, (label, value) in zip(_cycle(len(levels)), levels.items(), strict=True):
+        axis.axhline(value, color=colour, linewidth=1.0, linestyle="--", label=label)
+    for parent, child in lines:
+        if parent in points and child in points:
+            (x0, y0, _), (x1, y1, _) = points[parent], points[child]
+            axis.plot([x0, x1], [y0, y1], color="#999999", linewidth=0.8)
+    for label, (generation, value, won) in points.items():
+        axis.plot(
+            [generation],
+            [value],
+            "*" if won else "o",
+            color="#00703c" if won else "#555555",
+            markersize=11 if won else 5,
+        )
+        axis.annotate(label[-6:], (generation, value), textcoords="offset points", xytext=(6, 3), fontsize=7)
+    axis.set_xlabel("generation")
+    axis.set_ylabel("held-out fitness (IQM)")
+    axis.set_xticks(sorted({generation for generation, _, _ in points.values()}))
+    return _finish(figure, axis)
+
+
 def film(home: Path, task: TaskSpec, policy_folder: Path, *, max_bytes: int = 1_400_000) -> str | None:
     """Record the policy in one held-out world as a data URI; None when there is no policy to play."""
     if not policy_folder.is_dir():

@@ -11,6 +11,7 @@ import jinja2
 from envs.task import TaskSpec
 from experimenter.reports import figures
 from experimenter.reports.facts import SessionFacts, TaskFacts, call_text, gather_facts
+from experimenter.reports.lineage import draw_lineage
 from experimenter.wording import count, duration
 from memory.store import Store
 from skills.artifact import ArtifactError
@@ -56,6 +57,10 @@ class TaskView:
     def curves(self) -> str:
         arms = {arm.program.label: arm.longest for arm in self.task.arms if any(result.curve for result in arm.longest)}
         return figures.draw_arms(arms) if arms else ""
+
+    @property
+    def lineage(self) -> str:
+        return draw_lineage(self.task.lineage)
 
     @property
     def terms(self) -> str:

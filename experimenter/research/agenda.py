@@ -9,6 +9,8 @@ from envs.family import Card
 from envs.task import TaskSpec
 from experimenter.records import Goal, GoalKind, Proposal, SkillBrief, SuccessRule
 from experimenter.research.admission import admit_proposal
+from experimenter.research.feedback import keep_flags
+from experimenter.research.recall import remember_rewards
 from experimenter.roles.ability import covers, is_able
 from experimenter.roles.decomposer import decompose
 from experimenter.roles.goal import known_cards, read_goal
@@ -24,6 +26,7 @@ _PROPOSALS = 3
 def understand_goal(services: Services) -> None:
     """Read the goal's words; what the person said with flags wins over them."""
     config, journal = services.config, services.journal
+    keep_flags(services)
     text = journal.session().goal_text
     goal = read_goal(services.speaker(), text, families=known_cards(config.family), family=config.family, step="goal")
     family = get_family(goal.family)
@@ -110,10 +113,12 @@ def take_task(services: Services) -> str:
 
 
 def close_task(services: Services, digest: str) -> None:
-    """A task that is still open when its pipeline ends was not learnt."""
+    """A task that is still open when its pipeline ends was not learnt. What its reward search taught is remembered."""
     for row in services.journal.tasks():
         if digest and row.task_digest == digest and row.state == "running":
             services.journal.set_task(digest, "dropped", "no policy met the admission test")
+    if digest:
+        remember_rewards(services, digest)
 
 
 def drop_task(services: Services, digest: str, generation: int) -> None:

@@ -103,7 +103,7 @@ def _is_worth_probing(services: Services, evaluation: Evaluation) -> bool:
 def _probe(family: Family, task: TaskSpec, policy: Policy, params: dict[str, ParamValue]) -> Probe:
     moved = family.resolve_task(params, horizon=task.horizon, seed=task.seed)
     evaluation = evaluate(family, moved, policy, admission_seeds(_PROBE_EPISODES, attempt=_PROBE_ATTEMPT))
-    return Probe(params=moved.params, evidence=Evidence.model_validate(evaluation.model_dump()))
+    return Probe(params=moved.params, evidence=_evidence(evaluation))
 
 
 def _request(
@@ -122,7 +122,7 @@ def _request(
         task=task.model_dump(mode="json"),
         task_digest=task.digest,
         policy_folder=services.home / "jobs" / job.digest / "policy",
-        evidence=Evidence.model_validate(evaluation.model_dump()),
+        evidence=_evidence(evaluation),
         probes=probes,
         min_success_rate=goal.rule.min_success_rate,
         min_lower_bound=goal.rule.min_lower_bound,
@@ -143,6 +143,11 @@ def _request(
         },
         admission_key=canonical_digest([session, task.digest, job.digest]),
     )
+
+
+def _evidence(evaluation: Evaluation) -> Evidence:
+    """The episodes as the library keeps them: means of the further measures, not every episode's."""
+    return Evidence.model_validate(evaluation.model_dump(exclude={"extras_by_episode"}))
 
 
 def _short(value: ParamValue) -> str:

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from envs.task import canonical_digest
 from experimenter.evaluation.convergence import judge_curves
 from experimenter.evaluation.race import select_best_job
 from experimenter.records import (
+    CurveState,
+    Decision,
     Floor,
     JobResult,
+    Reflection,
     RewardKind,
     SuccessRule,
     Verdict,
 )
 from experimenter.research.agenda import card_of
+from experimenter.research.feedback import feedback_text
+from experimenter.research.population import lesson_lines, reports_of, weigh_lessons
 from experimenter.research.racing import best_jobs, job_results, winner_jobs
-from experimenter.research.views import candidate_reports, curve_picture, rollout_frames
+from experimenter.research.views import curve_picture, rollout_frames
 from experimenter.rewards.audit import audit_curve
+from experimenter.rewards.lessons import TENTATIVE
+from experimenter.roles.candidate import rank
 from experimenter.roles.judge import combine, judge
 from experimenter.roles.reflector import reflect
 from experimenter.services import Services
@@ -44,6 +52,8 @@ def judge_task(services: Services, task_digest: str, generation: int, extension:
         step=f"judge:{task_digest}:{index}",
     )
     verdict = combine(floor, opinion)
+    if services.config.exhaust and generation + 1 < services.config.generations:
+        verdict = search_on(verdict)
     journal.add_verdict(task_digest, index, verdict)
     journal.event(
         f"verdict:{task_digest}:{index}",
@@ -81,20 +91,57 @@ def audit_numbers(results: Sequence[JobResult]) -> dict[str, float]:
     return numbers
 
 
+def search_on(verdict: Verdict) -> Verdict:
+    """With `exhaust` a generation that could be promoted, trained on or dropped is revised all the same."""
+    if verdict.decision is Decision.REVISE:
+        return verdict
+    why = f"would be {verdict.decision.value}, but every generation was asked for"
+    return verdict.evolve(decision=Decision.REVISE, reasons=(*verdict.reasons, why))
+
+
 def reflect_on(services: Services, task_digest: str, generation: int) -> None:
-    """Tell the next generation's writer what the curves said."""
-    journal = services.journal
-    task, last = journal.task(task_digest), journal.verdicts(task_digest)[-1]
-    reports = candidate_reports(journal.rewards(task_digest), journal.jobs(task_digest))
+    """Tell the next generation's writer what the curves said; one written ahead of the verdict is kept."""
+    last = services.journal.verdicts(task_digest)[-1]
+    write_reflection(services, task_digest, generation, Verdict.model_validate(last.payload))
+    known = services.journal.event_data(f"reflection:{task_digest}:{generation}") or {}
+    reflection = Reflection(text=str(known.get("advice", "")), source=str(known.get("source", "rule")))
+    services.journal.add_reflection(task_digest, last.generation, reflection, services.journal.task(task_digest).family)
+
+
+def reflect_ahead(services: Services, task_digest: str, generation: int) -> None:
+    """Reflect on what is known before the race's last rung has ended."""
+    text = "the last rung of the race still runs; the numbers are those of the rungs before it"
+    verdict = Verdict(
+        decision=Decision.REVISE,
+        state=CurveState.IMPROVING,
+        rule_state=CurveState.IMPROVING,
+        reasons=(text,),
+    )
+    write_reflection(services, task_digest, generation, verdict)
+
+
+def write_reflection(services: Services, task_digest: str, generation: int, verdict: Verdict) -> None:
+    """Ask the reflector once a generation; its advice becomes an event, its lessons are kept and graded later."""
+    journal, key = services.journal, f"reflection:{task_digest}:{generation}"
+    if journal.event_data(key) is not None:
+        return
+    weigh_lessons(services, task_digest, generation)
+    task, reports = journal.task(task_digest), reports_of(services, task_digest)
     reflection = reflect(
         services.speaker(),
         card=card_of(task),
         task=task,
-        verdict=Verdict.model_validate(last.payload),
+        verdict=verdict,
         candidates=reports,
+        lessons=tuple(lesson_lines(services, task).values()),
+        feedback=feedback_text(services, task_digest),
         step=f"reflect:{task_digest}:{generation}",
     )
-    journal.add_reflection(task_digest, last.generation, reflection, task.family)
-    journal.event(
-        f"reflection:{task_digest}:{generation}", "reflection", f"reflection by {reflection.source}: {reflection.text}"
-    )
+    best = next((report.digest for report in rank(reports) if report.source), "")
+    for lesson in reflection.lessons:
+        name = canonical_digest([journal.session_id, task_digest, lesson])
+        journal.put_lesson(
+            name, lesson, task_digest=task_digest, family=task.family, grade=TENTATIVE, reward_digest=best
+        )
+    data = {"advice": reflection.text, "source": reflection.source}
+    journal.event(key, "reflection", f"reflection by {reflection.source}: {reflection.text}", data)

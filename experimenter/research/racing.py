@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlmodel import col, select
 
 from envs.task import TaskSpec
 from experimenter.config import SessionConfig
-from experimenter.evaluation.race import RacePlan, Rung, Standing, fit_race, plan_race, race_cost
+from experimenter.evaluation.race import RacePlan, Rung, Standing, fit_race, plan_race, race_cost, rung_jobs
 from experimenter.execution.pace import affordable_steps, known_pace
-from experimenter.execution.tournament import Hooks, RaceEnd, run_extension, run_race
+from experimenter.execution.tournament import Hooks, RaceEnd, collect, run_extension, run_race
 from experimenter.records import (
     JobResult,
     RewardKind,
@@ -20,7 +20,9 @@ from experimenter.records import (
     TeacherSpec,
     TrainJob,
 )
+from experimenter.registry import default_trainer
 from experimenter.research.agenda import card_of, known_skills
+from experimenter.research.screening import probe_report, write_screen
 from experimenter.roles.ability import distance
 from experimenter.services import Services
 from memory.tables import JobRow
@@ -35,11 +37,20 @@ class SessionDrained(Exception):
     """A step was left in the middle on request; running it again goes on where it stopped."""
 
 
-def run_task_race(services: Services, task_digest: str, generation: int, extension: int) -> bool:
-    """Race the arms (or train the winner on); returns True when the budget ended it."""
+def run_task_race(
+    services: Services,
+    task_digest: str,
+    generation: int,
+    extension: int,
+    before_last: Callable[[], None] = lambda: None,
+) -> bool:
+    """Race the arms (or train the winner on); returns True when the budget ended it.
+
+    `before_last` is called when only the last rung is still to be run.
+    """
     task = services.journal.task(task_digest)
     template = _template(services, task)
-    hooks = _hooks(services, task, generation)
+    hooks = _hooks(services, task, generation, before_last)
     if extension:
         jobs = _extended(services, task_digest, f"extension:{task_digest}:{generation}:{extension}")
         end = run_extension(services.executor, jobs, max(job.budget_steps for job in jobs) * 2, hooks)
@@ -51,6 +62,19 @@ def run_task_race(services: Services, task_digest: str, generation: int, extensi
     if services.drain.is_set():
         raise SessionDrained
     return not end.complete and services.clock.training_over
+
+
+def head_start(services: Services, task_digest: str, arms: Sequence[RewardProgram]) -> None:
+    """Run the first rung of the baseline arms, which need no model: done while the model still writes the others."""
+    task = services.journal.task(task_digest)
+    rungs = _rungs_once(services, task, len(arms) + services.config.candidates, 0)
+    plan = plan_race(arms, rungs)
+    jobs = rung_jobs(plan, 0, [arm.digest for arm in arms], _template(services, task))
+    shown = {job.digest: {"label": job.reward.label, "seed": job.seed, "budget": job.budget_steps} for job in jobs}
+    services.journal.plan_jobs(jobs, 0, 0)
+    text = f"baseline arms start while rewards are written: {len(jobs)} training runs"
+    services.journal.event(f"headstart:{task_digest}", "rung", text, {"jobs": shown})
+    collect(services.executor, jobs, _hooks(services, task, 0))
 
 
 def best_jobs(services: Services, task_digest: str) -> list[TrainJob]:
@@ -94,7 +118,7 @@ def _plan(services: Services, task: TaskSpec, generation: int) -> RacePlan:
     if known := services.journal.event_data(key):
         return RacePlan.model_validate(known)
     arms = _arms(services, task.digest, generation)
-    plan = plan_race(arms, _rungs(services, task, arms, generation))
+    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation))
     rungs = ", then ".join(f"{rung.budget_steps:,} steps on {len(rung.seeds)} seeds" for rung in plan.rungs)
     text = f"race of {len(arms)} arms ({', '.join(arm.label for arm in arms)}): {rungs}; at most {plan.total_steps:,} env steps"
     services.journal.event(key, "plan", text, plan.model_dump(mode="json"))
@@ -114,23 +138,33 @@ def _arms(services: Services, task_digest: str, generation: int) -> list[RewardP
     return list(chosen.values())
 
 
-def _rungs(services: Services, task: TaskSpec, arms: Sequence[RewardProgram], generation: int) -> tuple[Rung, ...]:
+def _rungs_once(services: Services, task: TaskSpec, arms: int, generation: int) -> tuple[Rung, ...]:
+    """Shape a generation's race once and keep the shape; with `audit_screens` no arm is thrown out before the end."""
+    key = f"rungs:{task.digest}:{generation}"
+    if (known := services.journal.event_data(key)) is None:
+        rungs = _rungs(services, task, arms, generation)
+        known = {"rungs": [rung.model_dump(mode="json") for rung in rungs], "keeps": [rung.keep for rung in rungs]}
+        if services.config.audit_screens:
+            known["rungs"] = [rung.evolve(keep=arms).model_dump(mode="json") for rung in rungs]
+        services.journal.event(key, "rungs", f"generation {generation}: {len(rungs)} rungs for {arms} arms", known)
+    return tuple(Rung.model_validate(rung) for rung in known["rungs"])
+
+
+def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tuple[Rung, ...]:
     config = services.config
     pace = known_pace(task.family, past_results(services, task.family))
     waiting = sum(row.state == "queued" for row in services.journal.tasks())
     seconds = services.clock.training_s() / (1 + waiting)
-    steps = affordable_steps(pace, seconds * _TIME_SHARE, worker_count(config), jobs=4 * len(arms) + config.seeds)
+    steps = affordable_steps(pace, seconds * _TIME_SHARE, worker_count(config), jobs=4 * arms + config.seeds)
     if config.budget.env_steps is not None:
-        steps = min(
-            steps, max(len(arms), (config.budget.env_steps - services.journal.spent().env_steps) // (1 + waiting))
-        )
+        steps = min(steps, max(arms, (config.budget.env_steps - services.journal.spent().env_steps) // (1 + waiting)))
     if generation and (first := services.journal.event_data(f"plan:{task.digest}:0")):
         rungs = RacePlan.model_validate(first).rungs
-        while len(rungs) > 1 and race_cost(rungs, len(arms)) > steps:
+        while len(rungs) > 1 and race_cost(rungs, arms) > steps:
             rungs = rungs[:-1]
         return rungs
     return fit_race(
-        len(arms),
+        arms,
         total_steps=steps,
         final_steps=config.final_steps or pace.needed_steps,
         seeds_final=config.seeds,
@@ -148,7 +182,7 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
     return TrainJob(
         task=task,
         reward=RewardProgram(kind=RewardKind.NATIVE),
-        trainer=config.trainer,
+        trainer=config.trainer or default_trainer(task.family),
         settings=config.trainer_settings,
         teacher=TeacherSpec(name=config.teacher),
         seed=config.seed,
@@ -172,8 +206,11 @@ def _nearest(services: Services, task: TaskSpec, skills: Sequence[SkillBrief]) -
     return chosen.id if chosen else None
 
 
-def _hooks(services: Services, task: TaskSpec, generation: int) -> Hooks:
+def _hooks(
+    services: Services, task: TaskSpec, generation: int, before_last: Callable[[], None] = lambda: None
+) -> Hooks:
     journal = services.journal
+    started = [False]
 
     def on_rung(rung: int, jobs: Sequence[TrainJob]) -> None:
         journal.plan_jobs(jobs, generation, rung)
@@ -195,6 +232,12 @@ def _hooks(services: Services, task: TaskSpec, generation: int) -> Hooks:
         )
         key = f"standing:{task.digest}:{generation}:{standing.rung}"
         journal.event(key, "standing", f"after rung {standing.rung + 1}: {shown}", standing.model_dump(mode="json"))
+        shape = journal.event_data(f"rungs:{task.digest}:{generation}") or {"keeps": []}
+        if standing.rung == 0 and len(shape["keeps"]) > 1:
+            _write_probes(services, task.digest, standing, shape["keeps"][0])
+        if standing.rung == len(shape["keeps"]) - 2 and not started[0] and not services.clock.training_over:
+            started[0] = True
+            before_last()
 
     return Hooks(
         on_rung=on_rung,
@@ -204,6 +247,20 @@ def _hooks(services: Services, task: TaskSpec, generation: int) -> Hooks:
         known=lambda jobs: job_results(services, jobs),
         skip=lambda rung: services.clock.training_over,
     )
+
+
+def _write_probes(services: Services, task_digest: str, standing: Standing, keep: int) -> None:
+    """The first rung is the probe training of new programs: what it says of each, and what it cost in CPU seconds."""
+    rows = {row.reward_digest: row for row in services.journal.rewards(task_digest)}
+    jobs = [row for row in services.journal.jobs(task_digest) if row.rung == 0 and row.result]
+    for place, score in enumerate(standing.ranking):
+        program = RewardProgram.model_validate(rows[score.arm].payload)
+        if not program.is_baseline:
+            cost_s = sum(row.result.get("cpu_s", 0.0) for row in jobs if row.reward_digest == score.arm)
+            why = standing.eliminated.get(score.arm, "" if place < keep else f"place {place + 1} of {keep} kept")
+            write_screen(
+                services, task_digest, probe_report(score.arm, place < keep and not why, score.iqm, cost_s, why)
+            )
 
 
 def _settle(services: Services, task_digest: str, end: RaceEnd) -> None:

@@ -39,6 +39,12 @@ class RewardWrapper:
         self._state: NamedState = {}
         self._statistics = _Statistics(env.num_envs)
 
+    @property
+    def unwrapped(self) -> BatchEnv:
+        """The innermost worlds, for a trainer that knows their kind."""
+        inner: BatchEnv = getattr(self._env, "unwrapped", self._env)
+        return inner
+
     def reset(self, seed: int) -> FloatArray:
         observation = self._env.reset(seed)
         self._statistics.restart()

@@ -6,17 +6,16 @@ success near zero, a flat component, a dominating component) with the numbers at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pydantic import Field
+from collections.abc import Mapping, Sequence
 
 from envs.family import Card
 from envs.task import TaskSpec
 from experimenter.llm.gateway import Gateway
-from experimenter.records import Record, Reflection, Verdict
+from experimenter.records import Reflection, Verdict
+from experimenter.roles.candidate import CandidateReport, one_line, rank
 from experimenter.roles.common import ask_messages, is_small, need, with_fallback
 from prompts.answers import CompactReflectorAnswer, ReflectorAnswer
-from prompts.templates import number
+from prompts.templates import brief, number
 
 _NO_SUCCESS = 0.05
 _FLAT = 0.05
@@ -24,34 +23,6 @@ _FLAT = 0.05
 _DOMINANT = 0.8
 """A term with more than this share of the sum of all terms' sizes dominates."""
 _FARMED = 0.2
-MAX_CANDIDATES = 5
-
-
-class CandidateReport(Record):
-    """What is known of one trained (or failed) candidate."""
-
-    label: str
-    source: str = ""
-    """Program text; empty for the baselines."""
-    fate: str
-    """`won`, `eliminated`, `failed`, ..."""
-    fitness_iqm: float | None = None
-    fitness_low: float | None = None
-    """Ends of the bootstrap interval of the interquartile mean."""
-    fitness_high: float | None = None
-    success_rate: float | None = None
-    terms: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
-    """Mean per step of each reward term in the first, middle and last third of training."""
-    length: tuple[float, float] | None = None
-    """Mean episode length at the start and at the end of training, in control steps."""
-    correlation: float | None = None
-    """Of training reward with fitness, over the curve."""
-    failure: str = ""
-
-    @property
-    def numbers(self) -> str:
-        """Everything measured, in words."""
-        return describe(self)
 
 
 def reflect(
@@ -62,11 +33,17 @@ def reflect(
     verdict: Verdict,
     candidates: Sequence[CandidateReport],
     step: str,
+    lessons: Sequence[str] = (),
+    feedback: str = "",
 ) -> Reflection:
-    """Say what the next generation of rewards should keep, change and try."""
+    """Say what the next generation of rewards should keep, change and try.
+
+    `lessons` are those kept so far, each with its grade; `feedback` is what the person said.
+    """
     ranked = rank(candidates)
+    told = {"lineage": [one_line(one) for one in candidates], "lessons": tuple(lessons), "feedback": feedback}
     return with_fallback(
-        lambda: _ask(need(gateway), card, task, verdict, ranked, step),
+        lambda: _ask(need(gateway), card, task, verdict, ranked, told, step),
         lambda why: rule_diagnosis(ranked),
         role="reflector",
         name="diagnosis",
@@ -74,49 +51,18 @@ def reflect(
 
 
 def rule_diagnosis(candidates: Sequence[CandidateReport]) -> Reflection:
-    """Diagnose the best candidate that carries a program, and every failure, by fixed rules."""
+    """Diagnose the best candidate that carries a program (baselines carry none), and every failure, by fixed rules."""
     ranked = rank(candidates)
-    best = next((candidate for candidate in ranked if candidate.terms and not candidate.failure), None)
+    best = next((one for one in ranked if one.source and one.terms and not one.failure), None)
     findings = diagnose(best) if best else []
-    findings += [f"{candidate.label} failed: {candidate.failure[:200]}" for candidate in ranked if candidate.failure][
-        :3
-    ]
+    findings += [f"{one.label} failed: {brief(one.failure, 200).rstrip('.')}." for one in ranked if one.failure][:3]
     text = " ".join(findings) or "Nothing measured points at a fault; try another shape of the main term."
     return Reflection(text=text, lessons=tuple(finding[:200] for finding in findings[:3]), source="rule:diagnosis")
-
-
-def rank(candidates: Sequence[CandidateReport]) -> list[CandidateReport]:
-    """Best fitness first, failures last."""
-    return sorted(candidates, key=lambda one: (one.fitness_iqm is None, -(one.fitness_iqm or 0.0)))[:MAX_CANDIDATES]
 
 
 def diagnose(candidate: CandidateReport) -> list[str]:
     """The findings of the four rules on one candidate, each with its numbers."""
     return [*_no_success(candidate), *_flat_terms(candidate), *_dominant_term(candidate), *_farmed(candidate)]
-
-
-def describe(candidate: CandidateReport) -> str:
-    """The candidate's numbers in one paragraph."""
-    parts = []
-    if candidate.fitness_iqm is not None:
-        span = (
-            ""
-            if candidate.fitness_low is None or candidate.fitness_high is None
-            else (f" ({number(candidate.fitness_low)} to {number(candidate.fitness_high)})")
-        )
-        parts.append(f"fitness {number(candidate.fitness_iqm)}{span}")
-    if candidate.success_rate is not None:
-        parts.append(f"success {100 * candidate.success_rate:.0f}%")
-    if candidate.length:
-        parts.append(f"episode length {number(candidate.length[0])} -> {number(candidate.length[1])}")
-    if candidate.correlation is not None:
-        parts.append(f"correlation of reward with fitness {number(candidate.correlation)}")
-    parts += [
-        f"term {name}: {' -> '.join(number(value) for value in means)}" for name, means in candidate.terms.items()
-    ]
-    if candidate.failure:
-        parts.append(f"failed: {candidate.failure[:300]}")
-    return "; ".join(parts) + "." if parts else "Nothing was measured."
 
 
 def _no_success(candidate: CandidateReport) -> list[str]:
@@ -129,15 +75,15 @@ def _no_success(candidate: CandidateReport) -> list[str]:
 
 
 def _flat_terms(candidate: CandidateReport) -> list[str]:
-    flat = [name for name, means in candidate.terms.items() if _moves(means) < _FLAT]
+    flat = [(name, track.points) for name, track in candidate.terms.items() if track.moves < _FLAT]
     return [
-        f"Term {name} stays flat ({' -> '.join(number(value) for value in candidate.terms[name])}): rescale it, give it a softer shape, or drop it."
-        for name in flat
+        f"Term {name} stays flat ({number(points[0])} -> {number(points[-1])}): rescale it, give it a softer shape, or drop it."
+        for name, points in flat
     ]
 
 
 def _dominant_term(candidate: CandidateReport) -> list[str]:
-    sizes = {name: abs(means[-1]) for name, means in candidate.terms.items()}
+    sizes = {name: abs(track.points[-1]) for name, track in candidate.terms.items()}
     total = sum(sizes.values())
     if len(sizes) < 2 or total == 0.0:
         return []
@@ -159,25 +105,28 @@ def _farmed(candidate: CandidateReport) -> list[str]:
     ]
 
 
-def _moves(means: tuple[float, float, float]) -> float:
-    """How far a term's mean moves over training, as a share of its largest size; 0 for a term that is always zero."""
-    largest = max(abs(value) for value in means)
-    return (max(means) - min(means)) / largest if largest else 0.0
-
-
 def _ask(
-    gateway: Gateway, card: Card, task: TaskSpec, verdict: Verdict, candidates: Sequence[CandidateReport], step: str
+    gateway: Gateway,
+    card: Card,
+    task: TaskSpec,
+    verdict: Verdict,
+    candidates: Sequence[CandidateReport],
+    told: Mapping[str, object],
+    step: str,
 ) -> Reflection:
     if is_small(gateway):
-        return _ask_small(gateway, card, candidates, step)
-    messages = ask_messages("reflector", card=card, task=task, verdict=verdict, candidates=candidates)
+        return _ask_small(gateway, card, candidates, str(told["feedback"]), step)
+    messages = ask_messages("reflector", card=card, task=task, verdict=verdict, candidates=candidates, **told)
     answer = gateway.ask_one("reflector", messages, ReflectorAnswer, step=step, max_tokens=1200).value
     return Reflection(text=answer.advice, lessons=tuple(answer.lessons), source="model")
 
 
-def _ask_small(gateway: Gateway, card: Card, candidates: Sequence[CandidateReport], step: str) -> Reflection:
+def _ask_small(
+    gateway: Gateway, card: Card, candidates: Sequence[CandidateReport], feedback: str, step: str
+) -> Reflection:
     """A small model adds one sentence to the rule's diagnosis, which stands first."""
     found = rule_diagnosis(candidates)
-    messages = ask_messages("reflector_compact", card=card, candidates=candidates[:3], diagnosis=found.text)
+    shown = {"candidates": candidates[:3], "diagnosis": found.text, "feedback": feedback}
+    messages = ask_messages("reflector_compact", card=card, **shown)
     answer = gateway.ask_one("reflector", messages, CompactReflectorAnswer, step=step, max_tokens=120).value
     return Reflection(text=f"{found.text} {answer.advice}", lessons=found.lessons, source="model")

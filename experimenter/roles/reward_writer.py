@@ -1,4 +1,7 @@
-"""Task and reflection -> k reward programs: code from a model that can write it, a typed specification from one that cannot.
+"""Task and brief -> reward programs: code from a model that can write it, a typed specification from one that cannot.
+
+A brief says how the program is to be born (fresh, a mutation of one parent, a crossover of two, from the native reward's words) and what
+was learnt so far. Both kinds of model work under the same operators.
 
 The programs are not yet screened: a refusal of the screen goes back to the writer once, through `repair`. Without a model the
 rule `card` makes one specification from the card's words (`experimenter/rewards/rule.py`). The writer never sees how fitness
@@ -17,8 +20,10 @@ from envs.task import TaskSpec
 from experimenter.errors import AnswerInvalid
 from experimenter.llm.gateway import Gateway
 from experimenter.llm.messages import Answer, Failed, Message
-from experimenter.records import Record, Reflection, RewardKind, RewardProgram
+from experimenter.records import Record, RewardKind, RewardProgram
+from experimenter.rewards.evolution import Operator
 from experimenter.rewards.specification import rule_specification
+from experimenter.roles.candidate import CandidateReport
 from experimenter.roles.common import is_small, need, with_fallback
 from experimenter.roles.small_writer import write_specifications
 from experimenter.sandbox import allowed
@@ -44,46 +49,57 @@ class Written(Record):
     """`model`, or `rule:card`."""
 
 
-def write_rewards(
-    gateway: Gateway | None,
-    task: TaskSpec,
-    card: Card,
-    *,
-    k: int,
-    reflection: Reflection | None = None,
-    examples: Sequence[str] = (),
-    native_hint: bool = False,
-    parents: Sequence[str] = (),
-    step: str,
-) -> Written:
-    """Ask for `k` reward programs for `task`.
+class WriterBrief(Record):
+    """What the writer is told for one birth, beside the card and the task."""
 
-    `examples` are texts of earlier programs with their evidence; `parents` are digests of the programs that the reflection
-    speaks of. Fewer than k programs come back when answers are unusable (see `refusals`) or equal.
+    operator: Operator = Operator.FRESH
+    parents: tuple[CandidateReport, ...] = ()
+    """One for a mutation, two for a crossover, the better first; never a baseline."""
+    lineage: tuple[str, ...] = ()
+    """One line for every program tried so far."""
+    advice: str = ""
+    """What the reflector says of the last round."""
+    lessons: tuple[str, ...] = ()
+    """Each with its grade."""
+    feedback: str = ""
+    """What the person said."""
+    examples: tuple[str, ...] = ()
+    """Programs remembered from other tasks, with their evidence."""
+    native: str = ""
+    """The environment's own reward in words, only for a human-initialised start."""
+    slot: int = 0
+    """Tells the births of a generation apart."""
+
+
+def write_rewards(
+    gateway: Gateway | None, task: TaskSpec, card: Card, *, k: int, brief: WriterBrief | None = None, step: str
+) -> Written:
+    """Ask for `k` reward programs for `task`, all born in the way that `brief` says.
+
+    Fewer than k programs come back when answers are unusable (see `refusals`) or equal.
     """
+    brief = brief or WriterBrief()
+    parents = tuple(parent.digest for parent in brief.parents)
 
     def ask() -> Written:
         model = need(gateway)
         if is_small(model):
             programs, refusals, notes = write_specifications(
-                model,
-                task,
-                card,
-                k=k,
-                findings=reflection.text if reflection else "",
-                parents=tuple(parents),
-                step=step,
+                model, task, card, k=k, findings=_findings(brief), parents=brief.parents, seed=brief.slot, step=step
             )
         else:
-            programs, refusals = _write_code(
-                model, _messages(task, card, reflection, examples, native_hint), k, tuple(parents), step
-            )
+            programs, refusals = _write_code(model, _messages(task, card, brief), k, parents, step)
             notes = []
         if not programs:
             raise AnswerInvalid(f"no usable reward program in {k} answers: {'; '.join(refusals)[:300]}")
         return Written(programs=_distinct(programs), refusals=tuple(refusals), notes=tuple(notes))
 
     return with_fallback(ask, lambda why: _by_rule(card, why), role="reward_writer", name="card")
+
+
+def _findings(brief: WriterBrief) -> str:
+    """What a small model is told of the last round: the person's words first."""
+    return " ".join(text for text in (brief.feedback, brief.advice) if text)
 
 
 def repair(
@@ -97,9 +113,9 @@ def repair(
         model = need(gateway)
         said = json.dumps({"rationale": program.rationale, "code": program.source})
         turns = [Message("assistant", said), Message("user", render("reward_writer.repair", refusal=refusal))]
-        messages = [*_messages(task, card, None, (), False), *turns]
+        messages = [*_messages(task, card, WriterBrief()), *turns]
         answer = model.ask_one("reward_writer", messages, CodeAnswer, step=step, max_tokens=_MAX_TOKENS)
-        mended = _program(answer, (program.digest,))
+        mended = _program(answer, (program.digest, *program.parents))
         return mended if mended.digest != program.digest else None
 
     return with_fallback(ask, lambda why: None, role="reward_writer", name="no_repair")
@@ -113,18 +129,9 @@ def strip_fences(code: str) -> str:
     return (fenced[1] if fenced else code).strip("\n").rstrip() + "\n"
 
 
-def _messages(
-    task: TaskSpec, card: Card, reflection: Reflection | None, examples: Sequence[str], native_hint: bool
-) -> list[Message]:
+def _messages(task: TaskSpec, card: Card, brief: WriterBrief) -> list[Message]:
     names = {"numpy": sorted(allowed.NUMPY), "methods": sorted(allowed.METHODS), "builtins": sorted(allowed.BUILTINS)}
-    user = render(
-        "reward_writer.user",
-        card=card,
-        task=task,
-        reflection=reflection,
-        examples=tuple(examples),
-        native_hint=native_hint,
-    )
+    user = render("reward_writer.user", card=card, task=task, brief=brief, operator=brief.operator.value)
     return [Message("system", render("reward_writer.system", **names)), Message("user", user)]
 
 

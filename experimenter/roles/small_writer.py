@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from envs.family import Card
 from envs.task import TaskSpec
 from experimenter.llm.gateway import Gateway
 from experimenter.llm.messages import Answer, Failed, Message
 from experimenter.records import RewardKind, RewardProgram
+from experimenter.rewards.moves import cross_specifications, mutate_specification
 from experimenter.rewards.specification import describe
+from experimenter.roles.candidate import CandidateReport
 from experimenter.roles.signs import Quantity, list_quantities, score_signs
 from prompts.answers import CompactRewardAnswer, compact_reward_answer
 from prompts.specification import RewardSpecification, RewardTerm
@@ -22,6 +26,8 @@ from prompts.templates import render
 
 _MOST_GOOD, _MOST_BAD = 2, 4
 _TEMPERATURE = 0.9
+BRED = "moves"
+"""Author of a specification that was bred from a model's one."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,23 @@ class _Offer:
 
 
 def write_specifications(
-    gateway: Gateway, task: TaskSpec, card: Card, *, k: int, findings: str, parents: tuple[str, ...], step: str
+    gateway: Gateway,
+    task: TaskSpec,
+    card: Card,
+    *,
+    k: int,
+    findings: str,
+    parents: Sequence[CandidateReport] = (),
+    seed: int = 0,
+    step: str,
 ) -> tuple[list[RewardProgram], list[str], list[str]]:
-    """Return up to k programs of kind SPECIFICATION, the refusals of unusable answers, and notes for the report."""
+    """Return up to k programs of kind SPECIFICATION, the refusals of unusable answers, and notes for the report.
+
+    With parents nothing is asked: a small model repeats itself, so a mutation or a crossover is a move of `rewards/moves.py`, drawn
+    with `seed` and never one that `parents` tried.
+    """
+    if parents:
+        return _breed(parents, card, k, seed), [], []
     goal = card.success
     scored = score_signs(gateway, list_quantities(card), goal=f"{card.title}. {goal}", step=step)
     offered = choose_offered(scored)
@@ -72,12 +92,13 @@ def write_specifications(
         temperature=_TEMPERATURE,
         max_tokens=220,
     )
-    programs, refusals = [], []
+    programs: list[RewardProgram] = []
+    refusals: list[str] = []
     for answer in answers:
         if isinstance(answer, Failed):
             refusals.append(answer.error)
         else:
-            programs.append(_program(answer, offered, card, parents))
+            programs.append(_program(answer, offered, card))
     signs = ", ".join(
         f"{quantity.name} {quantity.margin:+.1f}" for quantity in sorted(scored, key=lambda one: -one.margin)
     )
@@ -136,9 +157,33 @@ def _term(quantity: Quantity, shape: str, weight: float, card: Card) -> RewardTe
     return RewardTerm.model_validate(values)
 
 
-def _program(
-    answer: Answer[CompactRewardAnswer], offered: Sequence[Quantity], card: Card, parents: tuple[str, ...]
-) -> RewardProgram:
+def _breed(parents: Sequence[CandidateReport], card: Card, k: int, seed: int) -> list[RewardProgram]:
+    known, bred = frozenset(parent.source for parent in parents), []
+    for number in range(k):
+        rng = np.random.default_rng([seed, number])
+        if len(parents) == 1:
+            text = mutate_specification(parents[0].source, card, rng, known=known)
+        else:
+            text = cross_specifications(parents[0].source, parents[1].source, card, rng, known=known)
+        if text is None:
+            continue
+        known |= {text}
+        specification = RewardSpecification.from_json(text)
+        how = "A changed" if len(parents) == 1 else "A mixture of"
+        names = " and ".join(parent.label for parent in parents)
+        bred.append(
+            RewardProgram(
+                kind=RewardKind.SPECIFICATION,
+                source=text,
+                rationale=f"{how} {names}: {describe(specification)}",
+                model=BRED,
+                parents=tuple(parent.digest for parent in parents),
+            )
+        )
+    return bred
+
+
+def _program(answer: Answer[CompactRewardAnswer], offered: Sequence[Quantity], card: Card) -> RewardProgram:
     specification = make_specification(answer.value, offered, card)
     return RewardProgram(
         kind=RewardKind.SPECIFICATION,
@@ -146,5 +191,4 @@ def _program(
         rationale=describe(specification),
         model=answer.model,
         prompt_digest=answer.prompt_digest,
-        parents=parents,
     )

@@ -220,9 +220,18 @@ def confined_command(
     argv: Sequence[str], *, folder: Path, limits: Limits, readable: Sequence[Path] = (), level: Level
 ) -> list[str]:
     """Build the full command line that confines `argv` at `level`; `start_confined` is what to call."""
-    inside = level is Level.NAMESPACES
     paths = view.visible_paths(readable)
-    plan = Plan(
+    plan = make_plan(paths, folder=folder, limits=limits, level=level)
+    command = [sys.executable, "-I", "-m", "experimenter.sandbox.lockdown", plan.to_json(), *argv]
+    if level is not Level.NAMESPACES:
+        return command
+    return [*view.bubblewrap_arguments(paths, folder, temporary_bytes=limits.file_bytes or 16 * _MIB), "--", *command]
+
+
+def make_plan(paths: Sequence[str], *, folder: Path, limits: Limits, level: Level) -> Plan:
+    """What a child at `level` that may read `paths` applies to itself; inside a namespace bubblewrap did the rest."""
+    inside = level is Level.NAMESPACES
+    return Plan(
         memory_bytes=limits.memory_bytes,
         cpu_s=limits.cpu_s,
         file_bytes=limits.file_bytes,
@@ -234,10 +243,17 @@ def confined_command(
         filter_calls=level is not Level.NONE and kernel.can_filter_calls(),
         drop_capabilities=level is Level.LANDLOCK,
     )
-    command = [sys.executable, "-I", "-m", "experimenter.sandbox.lockdown", plan.to_json(), *argv]
-    if not inside:
-        return command
-    return [*view.bubblewrap_arguments(paths, folder, temporary_bytes=limits.file_bytes or 16 * _MIB), "--", *command]
+
+
+def choose_level(level: Level | None, allow_unconfined: bool) -> Level:
+    """The level to confine at: `level`, else this machine's. Raises `SandboxError` for none, unless `allow_unconfined`."""
+    chosen = describe_confinement().level if level is None else level
+    if chosen is Level.NONE and not allow_unconfined:
+        raise SandboxError(
+            "this machine cannot confine generated code: " + "; ".join(describe_confinement().notes) + ". "
+            "Enable user namespaces or Landlock, or allow unconfined runs explicitly if you trust the code."
+        )
+    return chosen
 
 
 def _launch(
@@ -253,30 +269,30 @@ def _launch(
     stderr: IO[bytes],
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    chosen = describe_confinement().level if level is None else level
-    if chosen is Level.NONE and not allow_unconfined:
-        raise SandboxError(
-            "this machine cannot confine generated code: " + "; ".join(describe_confinement().notes) + ". "
-            "Enable user namespaces or Landlock, or allow unconfined runs explicitly if you trust the code."
-        )
+    chosen = choose_level(level, allow_unconfined)
     command = confined_command(argv, folder=folder, limits=limits, readable=readable, level=chosen)
     return subprocess.Popen(
         command,
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env=_environment(folder, chosen, environment),
+        env=make_environment(folder, chosen, environment),
         cwd=folder,
         start_new_session=True,
         close_fds=True,
     )
 
 
-def _environment(folder: Path, level: Level, extra: Mapping[str, str] | None) -> dict[str, str]:
+def make_environment(folder: Path, level: Level, extra: Mapping[str, str] | None) -> dict[str, str]:
     """The whole environment of the child: nothing is inherited."""
     temporary = "/tmp" if level is Level.NAMESPACES else str(folder)
     places = {"HOME": str(folder), "TMPDIR": temporary, "MPLCONFIGDIR": temporary}
     return {**_MINIMAL, **places, **(extra or {}), CONFINED_VARIABLE: level.value}
+
+
+def minimal_environment() -> dict[str, str]:
+    """The variables that every child has besides its places: none of ours."""
+    return dict(_MINIMAL)
 
 
 @functools.cache

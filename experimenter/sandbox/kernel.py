@@ -187,6 +187,11 @@ def filter_calls(*, allow_processes: bool, extra: Sequence[str] = ()) -> None:
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(holder))
 
 
+def filter_program(*, allow_processes: bool = False, extra: Sequence[str] = ()) -> bytes:
+    """The filter of `filter_calls` as classic BPF bytes, for a tool that installs it (bubblewrap's --seccomp)."""
+    return _assemble(allow_processes=allow_processes, extra=extra)
+
+
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE, _ABSENT, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS, 0x80000000
 _NUMBER_OFFSET, _ARCH_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16

@@ -43,6 +43,14 @@ class Plan:
         return json.dumps(asdict(self))
 
 
+def parse_plan(text: str) -> Plan:
+    """Build a plan again from `Plan.to_json`. Raises `ValueError` or `TypeError` when it is not one."""
+    values = json.loads(text)
+    if values["files"] is not None:
+        values["files"] = tuple(tuple(paths) for paths in values["files"])
+    return Plan(**values)
+
+
 def apply(plan: Plan) -> None:
     """Apply every restriction of `plan` to this process. Raises `OSError` when one cannot be applied."""
     if plan.parent is not None:
@@ -80,11 +88,8 @@ def set_limits(plan: Plan) -> None:
 
 def main(arguments: list[str]) -> int:
     """Apply the plan and exec the command; returns an exit code only when that fails."""
-    values = json.loads(arguments[0])
-    if values["files"] is not None:
-        values["files"] = tuple(tuple(paths) for paths in values["files"])
     try:
-        apply(Plan(**values))
+        apply(parse_plan(arguments[0]))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"confinement failed: {error}\n")
         return EXIT_NOT_CONFINED

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from envs.family import Card, Variable
@@ -68,26 +69,46 @@ def card_from_json(values: dict[str, Any]) -> Card:
 def check_in_fork(source: str, card: Card, cpu_s: int, wall_s: float, *, unconfined: bool) -> dict[str, Any]:
     """Check one program in a child; return {"ok", "reason", "seconds", "terms"}."""
     started = time.monotonic()
+    said: dict[str, str] = {}
+    text = run_in_fork(
+        lambda: json.dumps(_check(source, card, unconfined)),
+        cpu_s=cpu_s, wall_s=wall_s, unconfined=unconfined, on_silence=lambda reason: said.update(reason=reason),
+    )  # fmt: skip
+    report = _parse(text) or {"ok": False, "reason": said.get("reason", "the program gave no answer."), "terms": []}
+    return {**report, "seconds": time.monotonic() - started}
+
+
+def run_in_fork(
+    work: Callable[[], str],
+    *,
+    cpu_s: int,
+    wall_s: float,
+    unconfined: bool,
+    on_silence: Callable[[str], None] = lambda reason: None,
+) -> bytes:
+    """Run `work` in a child with its last doors shut and return what it said; `on_silence` hears how it ended."""
+    started = time.monotonic()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _run_child(writer, source, card, cpu_s, unconfined)
+        _run_child(writer, work, cpu_s, unconfined)
     os.close(writer)
     text, in_time = _read_until(reader, started + wall_s)
     os.close(reader)
     _kill(child)
     _, status = os.waitpid(child, 0)
-    report = _parse(text) or {"ok": False, "reason": _how_it_ended(status, in_time, cpu_s, wall_s), "terms": []}
-    return {**report, "seconds": time.monotonic() - started}
+    on_silence(_how_it_ended(status, in_time, cpu_s, wall_s))
+    return text
 
 
-def _run_child(writer: int, source: str, card: Card, cpu_s: int, unconfined: bool) -> None:
-    """Shut the last doors, check, report, end. Never returns."""
+def _run_child(writer: int, work: Callable[[], str], cpu_s: int, unconfined: bool) -> None:
+    """Shut the last doors, work, report, end. Never returns."""
     try:
         _tighten(cpu_s, unconfined)
-        text = json.dumps(_check(source, card, unconfined))
-        os.write(writer, text.encode()[:MAX_REPORT])
+        text = work().encode()[:MAX_REPORT]
+        while text:
+            text = text[os.write(writer, text) :]
     finally:
         os._exit(0)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.family import BatchEnv
-from envs.task import ParamValue
+from envs.task import ParamValue, TaskSpec
 from experimenter.errors import JobError
 
 
@@ -82,6 +82,8 @@ class Problem:
     start: Path | None = None
     """Folder of a policy artifact to warm-start from, when there is no checkpoint."""
     device: str = "auto"
+    task: TaskSpec | None = None
+    """The task that the policy is for, whatever a teacher trains on; None where the caller does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,28 @@ from experimenter.trainers import gae, losses
 from experimenter.trainers.adam import FlatAdam
 from experimenter.trainers.base import NonFinite
 from experimenter.trainers.checkpoint import Checkpoint
-from experimenter.trainers.network import ActorCritic, NumpyActor, actor_layers
+from experimenter.trainers.network import ActorCritic
 from experimenter.trainers.normalise import CLIP, Float32, Moments, RewardScale
 from experimenter.trainers.ppo_settings import PpoSettings
 from experimenter.trainers.rollout import Rollout
 from experimenter.trainers.worlds import Shape
 
+MakeNetwork = Callable[[Shape, PpoSettings, torch.Generator], Any]
+"""Builds an `nn.Module` that is a `Network`."""
+
 
 class Learner:
     """Networks, optimiser, running statistics, random generator and counts: everything that a checkpoint holds."""
 
-    def __init__(self, shape: Shape, settings: PpoSettings, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        settings: PpoSettings,
+        seed: int,
+        device: torch.device,
+        make_network: MakeNetwork | None = None,
+    ) -> None:
+        """Start afresh; `make_network` replaces the plain `ActorCritic`."""
         self.shape, self.settings, self.device = shape, settings, device
         self.step = 0
         self.updates = 0
@@ -33,15 +44,15 @@ class Learner:
         """Updates left in which the actor rests (after a warm start, until the fresh critic has caught up)."""
         self.rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
-        self.network = ActorCritic(shape, hidden=settings.widths, log_std=settings.log_std, generator=generator)
+        self.network = (make_network or _plain)(shape, settings, generator)
         self.network.to(device)
         self.optimizer = FlatAdam(self.network)
         self.moments = Moments.zeros(shape.observation)
-        self.reward_scale = RewardScale.zeros(settings.num_envs, settings.gamma)
+        self.reward_scale = RewardScale.zeros(settings.gamma)
 
     def make_act(self) -> Any:
         """Return the sampling policy of this moment: observations [n, d] -> actions before scaling."""
-        actor, normalise, rng = NumpyActor(self.network), self._normaliser(), self.rng
+        actor, normalise, rng = self.network.make_actor(), self._normaliser(), self.rng
         return lambda observation: actor.sample(normalise(observation), rng)
 
     def update(self, rollout: Rollout, learning_rate: float) -> dict[str, float]:
@@ -80,7 +91,7 @@ class Learner:
         action = self._tensor(rollout.actions.reshape(length * n, *rollout.actions.shape[2:]))
         log_prob, _, value = self.network.evaluate(observation, action)
         extra = normalise(np.concatenate([rollout.successors, rollout.cut_observations]))
-        extra_values = self.network.critic(self._tensor(extra)).squeeze(1).cpu().numpy()
+        extra_values = self.network.values(self._tensor(extra)).cpu().numpy()
         values = value.cpu().numpy().reshape(length, n)
         advantage = gae.advantages(
             rewards=rewards.astype(np.float32),
@@ -151,15 +162,7 @@ class Learner:
 
     def policy_files(self) -> tuple[dict[str, Any], dict[str, Float32]]:
         """Spec and tensors of the deterministic policy: what `skills.artifact.save_policy` writes."""
-        shape, layers = self.shape, [(w.copy(), b.copy()) for w, b in actor_layers(self.network)]
-        spec: dict[str, Any] = {"kind": "mlp", "activation": "tanh", "layers": len(layers)}
-        if shape.discrete:
-            spec["head"] = "argmax"
-        else:
-            weight, bias = layers[-1]  # the scaling of actions goes into the last layer
-            layers[-1] = (weight * shape.scale[:, None], bias * shape.scale + shape.middle)
-            spec |= {"head": "clip", "low": shape.low.tolist(), "high": shape.high.tolist()}
-        tensors = {f"w{i}": w for i, (w, _) in enumerate(layers)} | {f"b{i}": b for i, (_, b) in enumerate(layers)}
+        spec, tensors = self.network.export(self.shape)
         spec["normalise"] = self.settings.normalise_observations
         if self.settings.normalise_observations:
             spec["clip_obs"] = CLIP
@@ -200,6 +203,10 @@ class Learner:
         returns = Moments(mean=arrays["return_mean"], var=arrays["return_var"], count=state["return_count"])
         self.reward_scale.moments = returns
         self.reward_scale.restart()
+
+
+def _plain(shape: Shape, settings: PpoSettings, generator: torch.Generator) -> ActorCritic:
+    return ActorCritic(shape, hidden=settings.widths, log_std=settings.log_std, generator=generator)
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

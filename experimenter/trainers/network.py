@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,24 +18,72 @@ from experimenter.trainers.normalise import Float32
 from experimenter.trainers.worlds import Shape
 
 
+class Sampler(Protocol):
+    """The policy of this moment, fast for a handful of worlds."""
+
+    def sample(self, observation: Float32, rng: np.random.Generator) -> NDArray[Any]:
+        """Draw actions for normalised observations [n, d]: [n, k] float32 before scaling, or [n] int64."""
+        ...
+
+
+class Network(Protocol):
+    """What the learner needs of actor and critic, whatever they look like inside; also an `nn.Module`."""
+
+    log_std: nn.Parameter
+
+    def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log probability [m], mean entropy (scalar) and value [m] of observations [m, d] and actions [m, k] or [m]."""
+        ...
+
+    def values(self, observation: Tensor) -> Tensor:
+        """Values [m] of observations [m, d]."""
+        ...
+
+    def make_actor(self) -> Sampler: ...
+
+    def export(self, shape: Shape) -> tuple[dict[str, Any], dict[str, Float32]]:
+        """Spec and tensors of the deterministic policy, without a normaliser."""
+        ...
+
+
 class ActorCritic(nn.Module):
     """Diagonal Gaussian over scaled actions (state-independent deviation), or a categorical over choices."""
 
     def __init__(self, shape: Shape, *, hidden: Sequence[int], log_std: float, generator: torch.Generator) -> None:
         super().__init__()
         self.discrete = shape.discrete
-        self.actor = _mlp([shape.observation, *hidden, shape.action], last_gain=0.01, generator=generator)
-        self.critic = _mlp([shape.observation, *hidden, 1], last_gain=1.0, generator=generator)
+        self.actor = make_mlp([shape.observation, *hidden, shape.action], last_gain=0.01, generator=generator)
+        self.critic = make_mlp([shape.observation, *hidden, 1], last_gain=1.0, generator=generator)
         self.log_std = nn.Parameter(torch.full((0 if shape.discrete else shape.action,), log_std))
 
     def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log probability [m], mean entropy (scalar) and value [m] of observations [m, d] and actions [m, k] or [m]."""
         output = self.actor(observation)
-        value = self.critic(observation).squeeze(1)
+        value = self.values(observation)
         if self.discrete:
             log_prob, entropy = losses.categorical_log_prob(output, action)
             return log_prob, entropy, value
         return losses.gaussian_log_prob(output, self.log_std, action), losses.gaussian_entropy(self.log_std), value
+
+    def values(self, observation: Tensor) -> Tensor:
+        """Values [m] of observations [m, d]."""
+        values: Tensor = self.critic(observation).squeeze(1)
+        return values
+
+    def make_actor(self) -> NumpyActor:
+        """The actor as it stands, in NumPy."""
+        return NumpyActor(self)
+
+    def export(self, shape: Shape) -> tuple[dict[str, Any], dict[str, Float32]]:
+        """Spec and tensors of the deterministic policy, without a normaliser."""
+        layers = [(w.copy(), b.copy()) for w, b in actor_layers(self)]
+        spec: dict[str, Any] = {"kind": "mlp", "activation": "tanh", "layers": len(layers)}
+        if shape.discrete:
+            spec["head"] = "argmax"
+        else:
+            layers[-1] = scale_actions(layers[-1], shape)
+            spec |= {"head": "clip", "low": shape.low.tolist(), "high": shape.high.tolist()}
+        return spec, name_layers(layers)
 
 
 class NumpyActor:
@@ -69,6 +117,17 @@ def actor_layers(network: ActorCritic) -> list[tuple[Float32, Float32]]:
     return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in linear]
 
 
+def scale_actions(layer: tuple[Float32, Float32], shape: Shape) -> tuple[Float32, Float32]:
+    """Fold the scaling of actions into the last layer."""
+    weight, bias = layer
+    return weight * shape.scale[:, None], bias * shape.scale + shape.middle
+
+
+def name_layers(layers: Sequence[tuple[Float32, Float32]]) -> dict[str, Float32]:
+    """Tensors `w0`, `b0`, ... of a chain of layers."""
+    return {f"w{i}": w for i, (w, _) in enumerate(layers)} | {f"b{i}": b for i, (_, b) in enumerate(layers)}
+
+
 def load_actor(network: ActorCritic, layers: Sequence[tuple[Float32, Float32]]) -> None:
     """Copy `layers` into the actor; raises `JobError` when the shapes do not fit."""
     linear = [module for module in network.actor if isinstance(module, nn.Linear)]
@@ -85,7 +144,8 @@ def load_actor(network: ActorCritic, layers: Sequence[tuple[Float32, Float32]]) 
             layer.bias.copy_(torch.as_tensor(np.array(bias)))
 
 
-def _mlp(sizes: Sequence[int], *, last_gain: float, generator: torch.Generator) -> nn.Sequential:
+def make_mlp(sizes: Sequence[int], *, last_gain: float, generator: torch.Generator) -> nn.Sequential:
+    """Linear layers of `sizes` with tanh between, orthogonal at the start."""
     modules: list[nn.Module] = []
     for index, (wide, narrow) in enumerate(itertools.pairwise(sizes)):
         layer = nn.utils.skip_init(nn.Linear, wide, narrow)  # type: ignore[no-untyped-call]

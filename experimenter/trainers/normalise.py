@@ -54,16 +54,16 @@ class RewardScale:
 
     moments: Moments
     running: Float64
-    """[n] discounted return so far of each world."""
+    """[n] discounted return so far of each slot; a single 0 after a restart."""
     gamma: float
 
     @classmethod
-    def zeros(cls, num_envs: int, gamma: float) -> RewardScale:
-        return cls(moments=Moments.zeros(1), running=np.zeros(num_envs), gamma=gamma)
+    def zeros(cls, gamma: float) -> RewardScale:
+        return cls(moments=Moments.zeros(1), running=np.zeros(1), gamma=gamma)
 
     def restart(self) -> None:
         """Forget the running returns: the worlds were restarted."""
-        self.running = np.zeros_like(self.running)
+        self.running = np.zeros(1)
 
     def scale(self, rewards: Float64, ended: NDArray[np.bool_]) -> Float64:
         """Learn from `rewards` [T, n] and return them scaled and clipped to [-10, 10]."""

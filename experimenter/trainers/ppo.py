@@ -1,7 +1,7 @@
 """Our lean PPO for batched worlds (Schulman et al. 2017): small tanh networks, large minibatches, little Python a step.
 
 Read `ppo_settings.py`, `rollout.py` (collect), `learner.py` (update), `gae.py`, `losses.py`, `network.py`.
-It does not handle images, recurrent policies or several policies at once.
+It does not handle images, recurrent policies or several policies at once. `swarm` runs on the same loop with its own worlds and network.
 
 On one thread the same seed gives the same weights, whether or not the run was killed and resumed: worlds restart at every
 checkpoint, checkpoints come at fixed step counts. A checkpoint or stop that the listener asks for restarts the worlds too,
@@ -11,9 +11,11 @@ and so belongs to the run's history.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from numpy.typing import NDArray
 
 from envs.family import BatchEnv
 from envs.task import ParamValue
@@ -22,12 +24,12 @@ from experimenter.trainers import ppo_settings
 from experimenter.trainers.base import Listener, Problem, TrainBudget, TrainedPolicy
 from experimenter.trainers.checkpoint import Checkpoint, check_same, read_checkpoint, write_checkpoint
 from experimenter.trainers.device import one_thread, resolve_device
-from experimenter.trainers.learner import Learner
+from experimenter.trainers.learner import Learner, MakeNetwork
 from experimenter.trainers.ppo_settings import PpoSettings
 from experimenter.trainers.reporter import Reporter
 from experimenter.trainers.rollout import Rollout, collect, rollout_length
 from experimenter.trainers.warm_start import warm_start
-from experimenter.trainers.worlds import load_worlds, resolve_shape, restart_seed, save_worlds
+from experimenter.trainers.worlds import Shape, load_worlds, resolve_shape, restart_seed, save_worlds
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,26 +53,70 @@ class PpoTrainer:
         Raises `UsageError` for bad settings or spaces, `JobError` for a checkpoint or policy that does not fit, `NonFinite`.
         """
         settings = ppo_settings.make_settings(problem.family, problem.settings)
-        with one_thread():
-            learner, checkpoint = _open(problem, settings, seed)
-            env = problem.make_vec(settings.num_envs)
-            try:
-                load_worlds(env, checkpoint.state["worlds"] if checkpoint else {})
-                _run(_Run(problem, budget, seed, learner, env, Reporter(listen)))
-            finally:
-                env.close()
-            spec, tensors = learner.policy_files()
-        return TrainedPolicy(spec=spec, tensors=tensors, steps=learner.step)
+        shape = resolve_shape("ppo", problem.observation_space, problem.action_space)
+        return train_ppo(
+            problem, budget, seed, listen, settings, lambda: Setup(problem.make_vec(settings.num_envs), shape)
+        )
+
+
+class Companion:
+    """What a trainer that is built on this loop adds to it; here nothing."""
+
+    def before_rollout(self, step: int, schedule_steps: int) -> None:
+        """Called before each rollout with the env steps so far."""
+
+    def losses(self) -> Mapping[str, float]:
+        """Further numbers for the progress reports."""
+        return {}
+
+    def save(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """State and arrays for checkpoints, under names of their own."""
+        return {}, {}
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Go on from what `save` gave; raises KeyError or ValueError when it does not fit."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Worlds and how they are learnt on."""
+
+    env: BatchEnv
+    shape: Shape
+    make_network: MakeNetwork | None = None
+    companion: Companion = field(default_factory=Companion)
+    trainer: str = "ppo"
+
+
+def train_ppo(
+    problem: Problem,
+    budget: TrainBudget,
+    seed: int,
+    listen: Listener,
+    settings: PpoSettings,
+    set_up: Callable[[], Setup],
+) -> TrainedPolicy:
+    """Run PPO on the worlds that `set_up` makes; errors as for `PpoTrainer.train`."""
+    with one_thread():
+        setup = set_up()
+        try:
+            learner, checkpoint = _open(problem, settings, seed, setup)
+            load_worlds(setup.env, checkpoint.state["worlds"] if checkpoint else {})
+            _run(_Run(problem, budget, seed, learner, setup, Reporter(listen)))
+        finally:
+            setup.env.close()
+        spec, tensors = learner.policy_files()
+    return TrainedPolicy(spec=spec, tensors=tensors, steps=learner.step)
 
 
 class _Run:
     """One call of `train`: what its loop needs at hand."""
 
     def __init__(
-        self, problem: Problem, budget: TrainBudget, seed: int, learner: Learner, env: BatchEnv, reporter: Reporter
+        self, problem: Problem, budget: TrainBudget, seed: int, learner: Learner, setup: Setup, reporter: Reporter
     ) -> None:
         self.problem, self.budget, self.seed = problem, budget, seed
-        self.learner, self.env, self.reporter = learner, env, reporter
+        self.learner, self.setup, self.env, self.reporter = learner, setup, setup.env, reporter
         self.losses: Mapping[str, float] = {}
         self.next_checkpoint = 0
 
@@ -83,18 +129,24 @@ class _Run:
     def checkpoint(self) -> None:
         self.reporter.checkpoint_asked = False
         state, arrays = self.learner.save()
-        identity = {"trainer": "ppo", "settings": asdict(self.learner.settings), "worlds": save_worlds(self.env)}
-        write_checkpoint(self.problem.folder, {**identity, **state}, arrays)
+        more_state, more_arrays = self.setup.companion.save()
+        identity = {
+            "trainer": self.setup.trainer,
+            "settings": asdict(self.learner.settings),
+            "worlds": save_worlds(self.env),
+        }
+        write_checkpoint(self.problem.folder, {**identity, **more_state, **state}, {**more_arrays, **arrays})
 
 
-def _open(problem: Problem, settings: PpoSettings, seed: int) -> tuple[Learner, Checkpoint | None]:
-    shape = resolve_shape("ppo", problem.observation_space, problem.action_space)
-    learner = Learner(shape, settings, seed, resolve_device(problem.device, settings.widths))
+def _open(problem: Problem, settings: PpoSettings, seed: int, setup: Setup) -> tuple[Learner, Checkpoint | None]:
+    device = resolve_device(problem.device, settings.widths)
+    learner = Learner(setup.shape, settings, seed, device, setup.make_network)
     checkpoint = read_checkpoint(problem.folder)
     if checkpoint is not None:
-        check_same(checkpoint, {"trainer": "ppo", "settings": asdict(settings)})
+        check_same(checkpoint, {"trainer": setup.trainer, "settings": asdict(settings)})
         try:
             learner.load(checkpoint)
+            setup.companion.load(checkpoint)
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise JobError(f"the checkpoint does not fit this job: {error}. Use another job folder.") from error
         _LOG.info("resumed at env step %d", learner.step)
@@ -110,6 +162,7 @@ def _run(run: _Run) -> None:
     observation = run.restart_worlds()
     while learner.step < budget.steps and not reporter.stop_asked:
         before = learner.step
+        run.setup.companion.before_rollout(before, budget.schedule_steps)
         after = collect(
             run.env,
             rollout,
@@ -121,7 +174,8 @@ def _run(run: _Run) -> None:
         learner.step = before + rollout.length * n
         if after is None:
             break
-        run.losses = learner.update(rollout, _learning_rate(learner, before, budget.schedule_steps))
+        losses = learner.update(rollout, _learning_rate(learner, before, budget.schedule_steps))
+        run.losses = {**losses, **run.setup.companion.losses()}
         observation = after
         reporter.pulse(learner.step, run.losses)
         if learner.step < budget.steps and (learner.step >= run.next_checkpoint or reporter.checkpoint_asked):

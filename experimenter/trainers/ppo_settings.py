@@ -49,7 +49,7 @@ class PpoSettings:
         return parse_hidden(self.hidden)
 
 
-_BOUNDS: Mapping[str, tuple[float, float]] = {
+BOUNDS: Mapping[str, tuple[float, float]] = {
     "num_envs": (1, 4096),
     "rollout_steps": (1, 65536),
     "epochs": (1, 100),
@@ -121,7 +121,7 @@ def default_settings(family: str) -> dict[str, ParamValue]:
 def make_settings(family: str, overrides: Mapping[str, ParamValue]) -> PpoSettings:
     """Resolve `overrides` over the family's defaults; raises `UsageError` for an unknown name or a bad value."""
     resolved = resolve_settings("ppo", default_settings(family), overrides)
-    require("ppo", resolved, _BOUNDS)
+    require("ppo", resolved, BOUNDS)
     settings = PpoSettings(**resolved)  # type: ignore[arg-type]  # types were checked against the defaults
     parse_hidden(settings.hidden)
     return settings

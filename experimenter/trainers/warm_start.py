@@ -11,6 +11,7 @@ from experimenter.errors import JobError
 from experimenter.trainers.learner import Learner
 from experimenter.trainers.network import load_actor
 from experimenter.trainers.normalise import Moments
+from experimenter.trainers.swarm_network import SwarmNetwork
 from skills.artifact import ArtifactError, read_policy
 
 _TRUSTED_COUNT = 100_000.0
@@ -24,6 +25,10 @@ def warm_start(learner: Learner, folder: Path) -> None:
     except ArtifactError as error:
         raise JobError(f"cannot warm-start: {error}.") from error
     shape, settings = learner.shape, learner.settings
+    if isinstance(learner.network, SwarmNetwork):
+        learner.network.adopt(spec, tensors, shape)
+        _rest(learner)
+        return
     head = "argmax" if shape.discrete else "clip"
     wanted = {"kind": "mlp", "activation": "tanh", "head": head, "normalise": settings.normalise_observations}
     for name, value in wanted.items():
@@ -42,6 +47,11 @@ def warm_start(learner: Learner, folder: Path) -> None:
     load_actor(learner.network, layers)
     if settings.normalise_observations:
         learner.moments = Moments(mean=mean, var=var, count=_TRUSTED_COUNT)
+    _rest(learner)
+
+
+def _rest(learner: Learner) -> None:
+    """Let the fresh critic catch up before the actor moves."""
     with torch.no_grad():
-        learner.network.log_std.fill_(settings.warm_log_std)
-    learner.critic_only = settings.warm_critic_updates
+        learner.network.log_std.fill_(learner.settings.warm_log_std)
+    learner.critic_only = learner.settings.warm_critic_updates

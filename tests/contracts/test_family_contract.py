@@ -29,6 +29,7 @@ NAMES = [
     "gym:HalfCheetah-v5",
     "gym:Reacher-v5",
     "gym:InvertedDoublePendulum-v5",
+    "gym:MiniGrid-DoorKey-5x5-v0",
     "gym:MiniGrid-Empty-Random-6x6-v0",
     "gym:FrozenLake-v1",
     "gym:Swimmer-v5",

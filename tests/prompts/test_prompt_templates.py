@@ -40,7 +40,24 @@ def values(card: Card) -> dict[str, Any]:
     tried = SimpleNamespace(
         params=defaults, state="dropped", decision="drop", success_rate=None, fitness_iqm=0.1, reason="too hard"
     )
-    candidate = SimpleNamespace(label="code-a", fate="won", source="x = 1", numbers="fitness 0.1.")
+    candidate = SimpleNamespace(
+        label="code-a",
+        fate="won",
+        source="x = 1",
+        numbers="fitness 0.1.",
+        operator="mutate",
+        generation=1,
+        parents=("code-b",),
+    )
+    brief = SimpleNamespace(
+        parents=(candidate, candidate),
+        lineage=("line",),
+        advice="a",
+        lessons=("l",),
+        feedback="f",
+        examples=("e",),
+        native="n",
+    )
     option = SimpleNamespace(letter="A", params=defaults, words="the target itself")
     quantity = SimpleNamespace(name="q", meaning="m", wish="good", spelt="q (m)")
     verdict = SimpleNamespace(state="stuck", decision="revise", reasons=("flat",))
@@ -49,7 +66,7 @@ def values(card: Card) -> dict[str, Any]:
         "goal": SimpleNamespace(text="go", kind="target", target=defaults), "skills": [skill], "history": [tried],
         "candidates": [candidate], "options": [option], "quantities": [quantity], "quantity": "q", "findings": "f",
         "verdict": verdict, "floor": SimpleNamespace(numbers={"rate": 0.5}, state="stuck", reasons=("flat",)),
-        "curve": "| step |", "plot": True, "frames": 2, "reflection": None, "examples": ("e",), "native_hint": True,
+        "curve": "| step |", "plot": True, "frames": 2, "brief": brief, "operator": "crossover", "lineage": ["l", "m"], "lessons": ("l",), "feedback": "f",
         "numpy": ["exp"], "methods": ["sum"], "builtins": ["abs"], "diagnosis": "d",
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from experimenter.evaluation.rollout import (
     merge_outcomes,
     record_rollout,
     run_episodes,
+    world_succeeds,
 )
 from skills.artifact import MlpPolicy, make_policy
 
@@ -93,14 +94,34 @@ def test_extras_are_means_of_finite_values() -> None:
     assert mean_extras([{"a": 1.0, "b": float("nan")}, {"a": 3.0}]) == {"a": 2.0}
 
 
-def test_a_world_of_several_agents_succeeds_only_when_all_do() -> None:
-    one = EpisodeOutcome(
-        slot=0, params={}, fitness=1.0, success=True, native_return=4.0, length=9, extras={"effort": 1.0}
+def make_outcome(*, success: bool, fitness: float = 0.0, slot: int = 0, **extras: float) -> EpisodeOutcome:
+    return EpisodeOutcome(
+        slot=slot,
+        params={},
+        fitness=fitness,
+        success=success,
+        native_return=4.0 - 2.0 * slot,
+        length=9 - 2 * slot,
+        extras=extras,
     )
-    other = EpisodeOutcome(
-        slot=1, params={}, fitness=0.0, success=False, native_return=2.0, length=7, extras={"effort": 2.0}
-    )
+
+
+def test_a_world_of_several_agents_is_one_episode() -> None:
+    one = make_outcome(success=True, fitness=1.0, effort=1.0)
+    other = make_outcome(success=False, slot=1, effort=2.0)
     merged = merge_outcomes([one, other])
     assert (merged.fitness, merged.success, merged.native_return, merged.length) == (0.5, False, 3.0, 9)
-    assert merged.extras == {"effort": 1.5}
+    assert merged.extras == {"effort": 1.5, "agent_success": 0.5, "all_succeeded": 0.0}
     assert merge_outcomes([other]) is other
+
+
+@pytest.mark.parametrize(
+    ("agents", "failed", "succeeds"),
+    [(1, 0, True), (1, 1, False), (7, 1, False), (8, 1, True), (8, 2, False), (32, 4, True), (32, 5, False)],
+)
+def test_one_agent_in_eight_may_fail(agents: int, failed: int, succeeds: bool) -> None:
+    assert world_succeeds([True] * (agents - failed) + [False] * failed) is succeeds
+    if agents > 1:
+        flags = [False] * failed + [True] * (agents - failed)
+        merged = merge_outcomes([make_outcome(success=flag) for flag in flags])
+        assert merged.success is succeeds and merged.extras["all_succeeded"] == float(failed == 0)

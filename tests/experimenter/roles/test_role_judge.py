@@ -9,8 +9,9 @@ from roles_helpers import SMALL, STRONG, Speak, make_card, make_goal, make_task,
 
 from experimenter.llm.messages import Capabilities
 from experimenter.records import CurvePoint, CurveState, Decision, Floor, Verdict
+from experimenter.roles.candidate import CandidateReport, TermTrack, one_line, rank, spread
 from experimenter.roles.judge import JudgeOpinion, combine, correlate, curve_table, curve_words, judge
-from experimenter.roles.reflector import CandidateReport, diagnose, reflect, rule_diagnosis
+from experimenter.roles.reflector import diagnose, reflect, rule_diagnosis
 
 CARD, GOAL, TASK = make_card(), make_goal(), make_task(slope=4.0)
 BLIND = Capabilities(code=True, schema=True, context_tokens=100_000)
@@ -158,8 +159,12 @@ POOR = CandidateReport(
     fitness_low=0.1,
     fitness_high=0.3,
     success_rate=0.0,
-    terms={"climb": (0.1, 0.5, 9.0), "level": (0.5, 0.51, 0.5), "zero": (0.0, 0.0, 0.0)},
-    length=(20.0, 10.0),
+    terms={
+        "climb": TermTrack.of((0.1, 0.5, 9.0), share=0.86),
+        "level": TermTrack.of((0.5, 0.51, 0.5), share=0.14),
+        "zero": TermTrack.of((0.0, 0.0, 0.0)),
+    },
+    length_track=(20.0, 10.0),
     correlation=-0.4,
 )
 
@@ -177,7 +182,7 @@ def test_the_four_diagnosis_rules() -> None:
 
 
 def test_a_healthy_candidate_has_no_findings() -> None:
-    terms = {"climb": (0.1, 0.5, 0.9), "level": (0.9, 0.6, 0.4)}
+    terms = {"climb": TermTrack.of((0.1, 0.5, 0.9)), "level": TermTrack.of((0.9, 0.6, 0.4))}
     good = CandidateReport(label="a", fate="won", success_rate=0.9, terms=terms, correlation=0.9)
     assert diagnose(good) == []
     assert "Nothing measured points at a fault" in rule_diagnosis([good]).text
@@ -194,7 +199,9 @@ def test_the_reflector_sees_every_candidate_with_its_numbers(speak: Speak) -> No
     assert (found.text, found.lessons, found.source) == ("Scale climb down tenfold.", ("Climb drowns all.",), "model")
     told = text_of(model)
     assert (
-        "fitness 0.2 (0.1 to 0.3); success 0%; episode length 20 -> 10; correlation of reward with fitness -0.4" in told
+        "fitness 0.2 (0.1 to 0.3); success 0%; episode length 20 -> 10; "
+        "rank correlation of reward with fitness over training -0.4; "
+        "term climb: 0.1 -> 0.5 -> 9 (mean 3.2, max 9, min 0.1, 86% of all terms' size)" in told
     )
     assert "failed: reward: division by zero" in told
     assert told.index("code-abc") < told.index("code-def"), "best first"
@@ -214,3 +221,41 @@ def test_a_small_model_adds_to_the_diagnosis(speak: Speak) -> None:
     assert found.text.startswith("Success is near zero")
     assert found.text.endswith("Weigh climb less.")
     assert len(text_of(model)) < 2800
+
+
+def test_the_reflector_is_told_lineage_lessons_and_the_persons_words(speak: Speak) -> None:
+    gateway, model = speak({"advice": "a", "lessons": []})
+    child = POOR.evolve(
+        label="code-kid",
+        generation=2,
+        operator="mutate",
+        parents=("code-abc",),
+        versus_parent="0.1 worse than its parent",
+    )
+    lessons, words = ("(firm) Climb drowns all.",), "keep the torso upright"
+    others = [POOR.evolve(label=f"code-{i}", fitness_iqm=0.15) for i in range(6)]
+    reflect(
+        gateway, card=CARD, task=TASK, verdict=make_verdict(), candidates=[POOR, child, *others], lessons=lessons,
+        feedback=words, step="r",
+    )  # fmt: skip
+    told = text_of(model)
+    assert "(firm) Climb drowns all." in told and words in told
+    assert (
+        "generation 2, code-kid (mutate of code-abc): fitness 0.2 (0.1 to 0.3); success 0%; 0.1 worse than its parent"
+        in told
+    )
+
+
+def test_baselines_are_never_diagnosed_for_the_writer() -> None:
+    baseline = POOR.evolve(label="rule-xyz", source="")
+    assert "rule-xyz" not in rule_diagnosis([baseline]).text
+
+
+def test_lines_tracks_and_ranks() -> None:
+    assert spread(list(range(19)), 10) == (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
+    assert spread([3.0]) == (3.0,) and spread([]) == ()
+    assert TermTrack.of([1.0, 2.0, 4.0]).moves == pytest.approx(0.75)
+    broken = CandidateReport(label="code-bad", fate="refused", failure="line 2: unknown name")
+    assert one_line(broken) == "generation 0, code-bad (baseline): failed: line 2: unknown name"
+    short, long_ = POOR.evolve(label="s", steps=10, fitness_iqm=0.9), POOR.evolve(label="l", steps=99)
+    assert [one.label for one in rank([broken, short, long_])] == ["l", "s", "code-bad"]

@@ -12,9 +12,11 @@ from roles_helpers import SMALL, STRONG, Speak, as_json, make_card, make_task, t
 
 from envs.family import Variable
 from experimenter.llm.messages import Capabilities
-from experimenter.records import Reflection, RewardKind, RewardProgram
+from experimenter.records import RewardKind, RewardProgram
+from experimenter.rewards.evolution import Operator
 from experimenter.rewards.specification import parse_specification
-from experimenter.roles.reward_writer import repair, strip_fences, write_rewards
+from experimenter.roles.candidate import CandidateReport, TermTrack
+from experimenter.roles.reward_writer import WriterBrief, repair, strip_fences, write_rewards
 from experimenter.roles.signs import list_quantities, score_signs
 from experimenter.roles.small_writer import choose_offered, shapes_for, weights_for
 from experimenter.sandbox.load import load_code
@@ -28,6 +30,16 @@ GOOD = """def compute_reward(state, action, next_state):
     rolled = -10.0 * next_state["rolled"]
     return climb + rolled, {"climb": climb, "rolled": rolled}
 """
+PARENT = CandidateReport(
+    label="code-abc",
+    digest="abc",
+    source="parent_source = 1",
+    fate="won",
+    operator="fresh",
+    steps=100,
+    fitness_iqm=0.4,
+    terms={"climb": TermTrack.of((0.1, 0.5, 0.9), share=1.0)},
+)
 MARGINS = {"speed": 1.0, "tilt": -1.5, "climbed": 2.0, "rolled": -3.0, "action": -0.5}
 
 
@@ -80,17 +92,47 @@ def test_the_worked_example_of_the_prompt_keeps_the_prompts_own_rules(speak: Spe
 def test_k_samples_equal_ones_once_and_unusable_ones_as_refusals(speak: Speak) -> None:
     other = GOOD.replace("-10.0", "-20.0")
     gateway, _ = speak(code(GOOD), "prose", code(GOOD), code(other), "prose again")
-    written = write_rewards(gateway, TASK, CARD, k=4, parents=("abc",), step="w")
+    brief = WriterBrief(operator=Operator.MUTATE, parents=(PARENT,))
+    written = write_rewards(gateway, TASK, CARD, k=4, brief=brief, step="w")
     assert [program.source for program in written.programs] == [GOOD, other]
     assert len(written.refusals) == 1
     assert {program.parents for program in written.programs} == {("abc",)}
 
 
+def test_each_operator_tells_its_own_story(speak: Speak) -> None:
+    told = {}
+    other = PARENT.evolve(label="code-other", digest="def", source="other = 2")
+    for operator, parents in (
+        (Operator.FRESH, ()),
+        (Operator.MUTATE, (PARENT,)),
+        (Operator.CROSSOVER, (PARENT, other)),
+        (Operator.NATIVE, ()),
+    ):
+        gateway, model = speak(code(GOOD))
+        native = "pays the forward speed" if operator is Operator.NATIVE else ""
+        brief = WriterBrief(
+            operator=operator, parents=parents, lineage=("generation 0, code-a (fresh): bad",), native=native
+        )
+        write_rewards(gateway, TASK, CARD, k=1, brief=brief, step="w")
+        told[operator] = text_of(model)
+    assert "a fresh start" in told[Operator.FRESH] and "parent_source = 1" not in told[Operator.FRESH]
+    assert "write a better program than the one above" in told[Operator.MUTATE]
+    assert "parent_source = 1" in told[Operator.MUTATE] and "term climb" in told[Operator.MUTATE]
+    assert "joins the best ideas of both" in told[Operator.CROSSOVER]
+    assert "Parent 2: code-other" in told[Operator.CROSSOVER] and "other = 2" in told[Operator.CROSSOVER]
+    assert "pays the forward speed" in told[Operator.NATIVE]
+    assert "pays the forward speed" not in told[Operator.FRESH]
+
+
 def test_the_strong_prompt_tells_all_that_a_stranger_needs(speak: Speak) -> None:
     gateway, model = speak(code(GOOD))
-    reflection = Reflection(text="Make the climb term larger.", lessons=("Effort terms stall it.",))
-    examples = ["fitness 0.7: def compute_reward(...)"]
-    write_rewards(gateway, TASK, CARD, k=1, reflection=reflection, examples=examples, native_hint=True, step="w")
+    brief = WriterBrief(
+        advice="Make the climb term larger.",
+        lessons=("(likely) Effort terms stall it.",),
+        examples=("fitness 0.7: def compute_reward(...)",),
+        feedback="drive gently",
+    )
+    write_rewards(gateway, TASK, CARD, k=1, brief=brief, step="w")
     told = text_of(model)
     for needed in (
         "def compute_reward(state, action, next_state)",
@@ -100,7 +142,8 @@ def test_the_strong_prompt_tells_all_that_a_stranger_needs(speak: Speak) -> None
         "`action` has shape [n, 1]",
         "slope = 4.0",
         "Make the climb term larger.",
-        "Effort terms stall it.",
+        "(likely) Effort terms stall it.",
+        "drive gently",
         "fitness 0.7",
         "human-written reward is trained beside yours",
         "axis=1",

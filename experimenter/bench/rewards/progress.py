@@ -1,0 +1,105 @@
+"""How far the bench is and about how long it still takes: a forecast from env steps, corrected by what the clock says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from experimenter.bench.rewards.options import BenchOptions
+from experimenter.bench.rewards.tasks import BenchTask
+from experimenter.evaluation.race import fit_race, race_cost
+
+Say = Callable[[str], None]
+_JOB_S = 4.0
+"""CPU-seconds to start a training run and to evaluate its policy, before any was measured."""
+_BASELINES = 3
+_FINAL_ARMS = 5
+"""Programs that a task's final training has when a model writes, about."""
+_EVERY_S = 30.0
+
+
+def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
+    """Forecast of a search: env steps, training runs."""
+    steps = runs = 0
+    for generation in range(options.generations if options.candidates else 1):
+        arms = options.candidates + (_BASELINES if generation == 0 else 2)
+        rungs = fit_race(
+            arms,
+            total_steps=2**62,
+            final_steps=options.search_steps(task),
+            seeds_final=options.search_seeds,
+            finalists=2,
+        )
+        steps += race_cost(rungs, arms)
+        alive = arms
+        for rung in rungs:
+            runs += alive * len(rung.seeds)
+            alive = min(alive, rung.keep)
+    return steps, runs
+
+
+def final_runs(options: BenchOptions) -> int:
+    """Forecast of the number of final training runs of a task."""
+    return options.seeds * (_FINAL_ARMS if options.candidates else 3)
+
+
+def forecast_s(task: BenchTask, options: BenchOptions, workers: int) -> float:
+    """Wall seconds that a task takes, as its measured rate says."""
+    steps, runs = search_steps(task, options)
+    finals = final_runs(options)
+    cpu_s = (steps + finals * options.final_steps(task)) / task.steps_per_s + (runs + finals) * _JOB_S
+    return cpu_s / workers
+
+
+class Progress:
+    """Says what happens, with the time left."""
+
+    def __init__(self, tasks: Sequence[BenchTask], options: BenchOptions, workers: int, say: Say) -> None:
+        self._say = say
+        self._forecast = {task.name: forecast_s(task, options, workers) for task in tasks}
+        self._left = dict(self._forecast)
+        self._expected = {
+            task.name: search_steps(task, options)[0] + final_runs(options) * options.final_steps(task)
+            for task in tasks
+        }
+        self._started = time.monotonic()
+        self._worked = 0.0
+        self._next = 0.0
+
+    def skip(self, name: str) -> None:
+        """The task was done before this process began."""
+        self._left[name] = 0.0
+        self.say(f"{name}: done before")
+
+    def finish(self, name: str) -> None:
+        self._worked += self._left[name]
+        self._left[name] = 0.0
+
+    def say(self, text: str) -> None:
+        self._next = time.monotonic() + _EVERY_S
+        self._say(f"{text} [{_minutes(self.elapsed_s)} so far, about {_minutes(self.left_s())} left]")
+
+    def tick(self, name: str, phase: str, steps: int) -> None:
+        """Called often; says something every half minute. `steps`: env steps of the task so far."""
+        expected = self._expected[name]
+        share = min(0.98, steps / expected)
+        whole = self._forecast[name]
+        self._worked += self._left[name] - whole * (1 - share)
+        self._left[name] = whole * (1 - share)
+        if time.monotonic() >= self._next:
+            self.say(f"{name}: {phase}, {steps:,} of about {expected:,} env steps")
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def left_s(self) -> float:
+        """Forecast of what is left, times how much slower or faster than forecast this run has been."""
+        left = sum(self._left.values())
+        if self._worked < 30.0:
+            return left
+        return left * min(5.0, max(0.2, self.elapsed_s / self._worked))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,169 @@
+"""The bench from end to end: search, final training and statistics of one task after the other; a killed run goes on.
+
+The folder of a run holds `bench.json` (its state), `home` (database, jobs, sessions), `evaluations`, and the results: `results.json`,
+`results.md`, `results.html`, `figure.png` and `figure.svg`, written anew after every task.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experimenter.bench.rewards.arms import Arms, find_arms
+from experimenter.bench.rewards.finals import FinalRuns, gather, make_jobs, open_pool, play_finals, train_finals
+from experimenter.bench.rewards.options import BenchOptions
+from experimenter.bench.rewards.progress import Progress, Say
+from experimenter.bench.rewards.results import TaskResult, summarise, summarise_task
+from experimenter.bench.rewards.search import Found, begin_search, read_search, run_search
+from experimenter.bench.rewards.state import BenchState, TaskState, open_state, put_task
+from experimenter.bench.rewards.tasks import BenchTask
+from experimenter.errors import JobError
+from experimenter.execution.base import JobUpdate, make_executor
+from experimenter.journal import Event
+from experimenter.rewards.screens import STATIC
+from experimenter.services import open_home
+
+_TOLD = ("model", "rewards", "standing", "verdict", "failure")
+"""Kinds of events of a search that the bench passes on."""
+
+
+@dataclass
+class Run:
+    """One process's run of the bench: where it writes and to whom it speaks."""
+
+    options: BenchOptions
+    folder: Path
+    state: BenchState
+    progress: Progress
+    workers: int
+    record: Path | None
+    steps: dict[str, int] = field(default_factory=dict)
+    """Env steps of the jobs of the task at hand, by job digest."""
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def put(self, task: BenchTask, state: TaskState) -> TaskState:
+        self.state = put_task(self.folder, self.state, task.name, state)
+        return state
+
+    def hear(self, task: BenchTask, phase: str, update: JobUpdate) -> None:
+        self.steps[update.job_digest] = max(self.steps.get(update.job_digest, 0), update.step)
+        self.progress.tick(task.name, phase, sum(self.steps.values()))
+
+
+def measure(
+    options: BenchOptions,
+    tasks: Sequence[BenchTask],
+    folder: Path,
+    *,
+    workers: int | None = None,
+    record: Path | None = None,
+    models: Path | None = None,
+    say: Say = lambda text: None,
+) -> dict[str, Any]:
+    """Run what of the bench has not run yet and return its result, JSON-plain (see `results.summarise`).
+
+    `models` is a folder with fetched weights, for the embedded model. Raises `UsageError` for a folder that holds another run.
+    """
+    from experimenter.bench.rewards.report import write_results
+
+    count = workers or len(os.sched_getaffinity(0))
+    state = open_state(folder, options)
+    open_home(folder / "home")
+    _link_models(folder / "home" / "models", models)
+    run = Run(options, folder, state, Progress(tasks, options, count, say), count, record)
+    done: list[TaskResult] = []
+    result: dict[str, Any] = {}
+    with open_pool(count) as pool:
+        for task in tasks:
+            done.append(_run_task(run, task, pool))
+            result = summarise(options, done, folder, run.progress.elapsed_s)
+            write_results(folder, result)
+    return result
+
+
+def _run_task(run: Run, task: BenchTask, pool: ProcessPoolExecutor) -> TaskResult:
+    run.steps = {}
+    known = run.state.tasks.get(task.name)
+    found = _search(run, task, known)
+    sound = {verdict.digest for verdict in found.screens if verdict.screen == STATIC and verdict.passed}
+    arms = find_arms(found.candidates, found.finished, sound)
+    finals = _finals(run, task, arms, pool)
+    state = run.state.tasks[task.name]
+    if known is not None and known.done:
+        run.progress.skip(task.name)
+    else:
+        state = run.put(task, state.evolve(done=True))
+        run.progress.finish(task.name)
+    result = summarise_task(task, run.options, found, arms, finals, state.finals_wall_s)
+    run.progress.say(f"{task.name}: {result.in_one_line()}")
+    return result
+
+
+def _search(run: Run, task: BenchTask, known: TaskState | None) -> Found:
+    """The task's search: begun, gone on with, or read back."""
+    state = known
+    if state is None:
+        state = run.put(task, TaskState(session=begin_search(task, run.options, run.home, run.workers)))
+    if not state.searched:
+        run.progress.say(f"{task.name}: searching (session {state.session})")
+
+        def listen(event: Event) -> None:
+            if event.kind in _TOLD:
+                run.progress.say(f"{task.name}: {event.text}")
+
+        run_search(
+            state.session,
+            task,
+            run.home,
+            record=run.record,
+            listen=listen,
+            on_update=lambda update: run.hear(task, "searching", update),
+        )
+        run.put(task, state.evolve(searched=True))
+    found = read_search(state.session, task, run.home)
+    run.steps = {run_.job.digest: run_.result.new_steps for run_ in found.finished}
+    return found
+
+
+def _finals(run: Run, task: BenchTask, arms: Arms, pool: ProcessPoolExecutor) -> FinalRuns:
+    """Train and play every arm; wall time is added up over resumes."""
+    state, started = run.state.tasks[task.name], time.monotonic()
+    jobs = make_jobs(task, arms, run.options)
+    executor = make_executor(run.home, workers=run.workers, allow_unconfined=run.options.allow_unconfined)
+    if not state.done:
+        run.progress.say(f"{task.name}: final training, {len(arms.distinct)} programs on {run.options.seeds} seeds")
+    try:
+        results = train_finals(executor, jobs, lambda update: run.hear(task, "final training", update))
+        good = {result.job_digest for result in results if result.ok}
+        played = play_finals(
+            pool,
+            run.home,
+            run.folder / "evaluations",
+            [job for job in jobs if job.digest in good],
+            run.options.episodes,
+        )
+    finally:
+        if not state.done:
+            run.put(task, state.evolve(finals_wall_s=state.finals_wall_s + time.monotonic() - started))
+    try:
+        return gather(arms, jobs, results, played)
+    except ValueError as error:
+        raise JobError(f"{task.name}: {error}") from error
+
+
+def _link_models(target: Path, models: Path | None) -> None:
+    """Let the bench's home use weights that were fetched before; a home that has its own keeps them."""
+    if models is None or not models.is_dir():
+        return
+    for file in models.iterdir():
+        place = target / file.name
+        if file.is_file() and not place.exists():
+            place.symlink_to(file.resolve())

@@ -1,0 +1,109 @@
+"""How well a policy flies, over many drone-episodes at once: every published and every stricter figure, with intervals.
+
+Rooms are stepped together here (a certificate plays them one by one, see `rollout.py`), so that hundreds of drone-episodes take seconds.
+Drones of one room are not independent: intervals resample rooms, and are Wilson's over rooms where every drone did the same.
+
+Figures, each a mean over drones: `success` - within 0.5 m of the goal (mean over 0.05 s) and no contact of any kind after the first 1.5 s;
+`strict_success` - also within 0.5 m throughout the last second; `published_success`, `published_collision` - as in quad-swarm-rl, walls and floor
+not counted; `deadlock` - neither reached nor touched; `touched_<kind>` - a contact of that kind after 1.5 s; `contacts_per_minute` - new contacts of
+all kinds, the first 1.5 s included, a drone-minute; the rest over drones that reached their goal (`time_to_goal_s`, `path_ratio`) or over all.
+`room_success` and `all_succeeded` are shares of rooms: all but one in eight drones, and all drones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.family import EpisodeOutcome, Family
+from envs.task import TaskSpec
+from experimenter.evaluation.rollout import RolloutError, world_succeeds
+from skills.artifact import Policy
+from skills.evidence import wilson_interval
+
+KINDS = ("drone", "obstacle", "wall", "floor")
+RATES = (
+    "strict_success",
+    "published_success",
+    "published_collision",
+    "touched",
+    *(f"touched_{kind}" for kind in KINDS),
+    "deadlock",
+    "reached",
+)
+MEANS = ("contacts_per_minute", "last_second_distance_m", "min_gap_m", "effort")
+WHEN_REACHED = ("time_to_goal_s", "path_ratio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def measure_flights(family: Family, task: TaskSpec, policy: Policy, *, rooms: int, seed: int) -> dict[str, Figure]:
+    """Fly `rooms` rooms for one episode each and return every figure by name; errors as for `fly_rooms`."""
+    return summarise_flights(fly_rooms(family, task, policy, rooms=rooms, seed=seed))
+
+
+def fly_rooms(
+    family: Family, task: TaskSpec, policy: Policy, *, rooms: int, seed: int
+) -> list[tuple[EpisodeOutcome, ...]]:
+    """The outcomes of the first episode of each room, in the order of rooms. Raises `RolloutError` for a non-finite action."""
+    env = family.make_vec(task, rooms)
+    a_room = env.num_envs // rooms
+    found: dict[int, EpisodeOutcome] = {}
+    try:
+        observation = env.reset(seed)
+        for _ in range(task.horizon):
+            action = policy.act(observation)
+            if not np.all(np.isfinite(action)):
+                raise RolloutError("the policy gave a non-finite action")
+            batch = env.step(action)
+            for outcome in batch.outcomes:
+                found.setdefault(outcome.slot, outcome)
+            if len(found) == env.num_envs:
+                break
+            observation = batch.observation
+    finally:
+        env.close()
+    return [tuple(found[room * a_room + i] for i in range(a_room)) for room in range(rooms)]
+
+
+def summarise_flights(rooms: Sequence[Sequence[EpisodeOutcome]]) -> dict[str, Figure]:
+    """Every figure by name. Raises `ValueError` without rooms."""
+    if not rooms:
+        raise ValueError("a summary of flights needs at least one room")
+    figures = {"success": _rate([[float(one.success) for one in room] for room in rooms])}
+    figures |= {name: _rate([[one.extras[name] for one in room] for room in rooms]) for name in RATES}
+    figures |= {name: _mean([[one.extras[name] for one in room] for room in rooms]) for name in MEANS}
+    for name in WHEN_REACHED:
+        there = [[one.extras[name] for one in room if one.extras["reached"]] for room in rooms]
+        if any(there):
+            figures[name] = _mean([room for room in there if room])
+    figures["room_success"] = _rate([[float(world_succeeds([one.success for one in room]))] for room in rooms])
+    figures["all_succeeded"] = _rate([[float(all(one.success for one in room))] for room in rooms])
+    return figures
+
+
+def _mean(rooms: Sequence[Sequence[float]]) -> Figure:
+    """Mean over drones; rooms have their drones' number as weight and are resampled whole."""
+    sums = np.array([[sum(room), len(room)] for room in rooms], dtype=np.float64)
+    draws = np.random.default_rng(0).integers(0, len(rooms), (2000, len(rooms)))
+    totals = sums[draws].sum(axis=1)
+    low, high = np.quantile(totals[:, 0] / totals[:, 1], [0.025, 0.975])
+    return Figure(value=float(sums[:, 0].sum() / sums[:, 1].sum()), low=float(low), high=float(high))
+
+
+def _rate(rooms: Sequence[Sequence[float]]) -> Figure:
+    """As `_mean`, but where no resample differs (all succeed, or none) as wide as Wilson's interval over rooms."""
+    figure = _mean(rooms)
+    if figure.value in (0.0, 1.0):
+        low, high = wilson_interval(round(figure.value * len(rooms)), len(rooms))
+        return Figure(value=figure.value, low=low, high=high)
+    return figure
