@@ -61,6 +61,8 @@ class Parameter:
     """The family's natural next step of difficulty along this axis (0: not a difficulty axis)."""
     fixed: bool = False
     """The same in every episode of a training, so no axis of a teacher: a kind (of goal, of action) or the shape of a batch."""
+    words: Mapping[str, float] = field(default_factory=dict)
+    """Words of a goal (lower case, singular) that ask for a value without naming the parameter: `crowded` for a density."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from skills.artifact import SPEC_FILE
+from skills.circuit_export import circuit_files
 from skills.shelf import FILES
 from skills.skill import Skill, SkillProblem
 
 _PLAYER = Path(__file__).with_name("play.py")
+_CIRCUIT = """
+This skill is a circuit: `circuit.qasm` is OpenQASM 3, `circuit.txt` a drawing with its energies; `python play.py` prints it.
+"""
 
 
 def export_artifact(skill: Skill, artifact: Path, target: Path) -> Path:
@@ -48,7 +54,10 @@ def _fill(skill: Skill, artifact: Path, folder: Path) -> None:
     for name in FILES:
         shutil.copyfile(artifact / name, folder / name)
     shutil.copyfile(_PLAYER, folder / "play.py")
-    (folder / "README.md").write_text(make_readme(skill), encoding="utf-8")
+    circuit = circuit_files(json.loads((artifact / SPEC_FILE).read_text(encoding="utf-8")))
+    for name, text in circuit.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(make_readme(skill) + (_CIRCUIT if circuit else ""), encoding="utf-8")
 
 
 def make_readme(skill: Skill) -> str:

@@ -61,7 +61,10 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    policy = load(here)
     spec = json.loads((here / "policy.json").read_text())
+    if spec["kind"] == "circuit":
+        sys.stdout.write((here / "circuit.txt").read_text())
+        sys.exit()
+    policy = load(here)
     width = read_safetensors(here / "policy.safetensors")["w0"].shape[1]
     sys.stdout.write(f"a policy of {width} observations; action for zeros: {policy(np.zeros((1, width)))[0]}\n")

@@ -56,6 +56,11 @@ _SUCCESS = (
     "A room of several drones is one episode: it succeeds when at most one in eight of its drones fails."
 )
 _FIXED = ("drones", "history", "goal", "action_mode", "airframe")
+_WORDS: dict[str, dict[str, float]] = {
+    "density": {"crowded": 0.2, "obstacle": 0.2, "cylinder": 0.2, "pillar": 0.2, "dense": 0.5, "packed": 0.8},
+    "goal": {"hover": 0, "waypoint": 3, "swap": 7, "formation": 8, "pursue": 10, "chase": 10},
+}
+"""Parameter -> words of a goal that ask for a value of it."""
 _HINTS = (
     "A reward for nearness that is steeper close to the goal than far away stops circling and hanging back.",
     "Penalise new contacts clearly but raise that penalty only once the drone can fly, or it learns to stay away from everything.",
@@ -97,4 +102,5 @@ def _parameter(name: str) -> Parameter:
         meaning=meaning,
         step=step,
         fixed=name in _FIXED,
+        words=_WORDS.get(name, {}),
     )

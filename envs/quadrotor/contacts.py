@@ -11,8 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.dynamics import Table, clip
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import BLOCK, EVENT, GRID2, HALF, NEARNESS, PAIR, PIPE, WIDTH, Lanes, Table, clip
 from envs.quadrotor.layout import (
     CONTROL_S,
     DRONE,
@@ -20,7 +20,6 @@ from envs.quadrotor.layout import (
     GRAVITY,
     MASS,
     MAX_RATE,
-    NEAR2,
     NEAREST_DRONE,
     NEW,
     OBSTACLE,
@@ -32,6 +31,7 @@ from envs.quadrotor.layout import (
     RADIUS,
     RATE,
     ROOM,
+    TERMINATE,
     TOUCH,
     VEL,
     WALL,
@@ -41,6 +41,8 @@ from envs.quadrotor.noise import between, normal
 Streams = NDArray[np.uint64]
 FAR_M = 10.0
 """Distance told when there is no other drone or no obstacle."""
+SPACING = 0.1
+"""Metres between the points of the grid of distances."""
 _FRICTION = 0.6
 _SPIN_DRONE, _SPIN_OBSTACLE, _SPIN_WALL = 20.0 * math.pi, math.pi, 20.0 * math.pi
 """Largest random spin after a hit, rad/s (as published)."""
@@ -116,70 +118,149 @@ def land(t: Table, a: int, height: float) -> None:
 
 
 @jit
-def nearest_squared(obstacles: NDArray[np.float64], w: int, count: int, px: float, py: float) -> float:
-    """Squared distance to the nearest cylinder's axis; 1e18 without any. Four minima side by side, for the processor's sake."""
-    b0 = b1 = b2 = b3 = 1e18
-    whole = count - count % 4
-    for c in range(0, whole, 4):
-        b0 = min(b0, (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2)
-        b1 = min(b1, (px - obstacles[w, 0, c + 1]) ** 2 + (py - obstacles[w, 1, c + 1]) ** 2)
-        b2 = min(b2, (px - obstacles[w, 0, c + 2]) ** 2 + (py - obstacles[w, 1, c + 2]) ** 2)
-        b3 = min(b3, (px - obstacles[w, 0, c + 3]) ** 2 + (py - obstacles[w, 1, c + 3]) ** 2)
-    for c in range(whole, count):
-        b0 = min(b0, (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2)
-    return min(min(b0, b1), min(b2, b3))
+def meet_all_rooms(t: Table, s: Lanes, wt: Table, streams: Streams, first_world: int, drones: int, count: int) -> None:
+    """Floor, walls and ceiling for the lanes of a group: a quick look at all, then the few that touch."""
+    for block in range((count + BLOCK - 1) // BLOCK):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            radius, half, z = b[RADIUS * WIDTH + i], b[HALF * WIDTH + i], b[(POS + 2) * WIDTH + i]
+            side = max(abs(b[POS * WIDTH + i]), abs(b[(POS + 1) * WIDTH + i]))
+            inside = min(min(half - radius - side, 2.0 * half - radius - z), z - radius)  # below 0 or at 0: touching
+            b[EVENT * WIDTH + i] = 1.0 if inside <= 0.0 else 0.0
+            b[(TOUCH + WALL) * WIDTH + i] *= b[EVENT * WIDTH + i]
+            b[(TOUCH + FLOOR) * WIDTH + i] *= b[EVENT * WIDTH + i]
+            b[(NEW + WALL) * WIDTH + i] = b[(NEW + FLOOR) * WIDTH + i] = 0.0
+    for i in range(count):
+        if s[EVENT * WIDTH + i] > 0.0:
+            w = first_world + i // drones
+            meet_room(t, wt, streams, w, i, wt[w, TERMINATE] == 0.0)
 
 
 @jit
-def meet_obstacle(
-    t: Table, wt: Table, obstacles: NDArray[np.float64], streams: Streams, w: int, a: int, bounce: bool
-) -> None:
-    """Nearest cylinder: note the gap between hull and surface, push out and respond."""
-    count = int(wt[w, OBSTACLES])
-    px, py, radius = t[POS, a], t[POS + 1, a], t[RADIUS, a]
-    best = nearest_squared(obstacles, w, count, px, py)
-    t[NEAR2, a] = best
-    gap = math.sqrt(best) - wt[w, OBSTACLE_RADIUS] if count > 0 else FAR_M
-    mark(t, a, OBSTACLE, gap <= radius)
-    if gap <= radius:
-        nearest = 0
+def probe_grids(s: Lanes, obstacles: NDArray[np.float64], w: int, first: int, drones: int, count: int) -> None:
+    """GRID2 of a world's lanes: squared distances from nine points (x outer, y inner) to the nearest of `count` axes, at most as FAR_M.
+
+    Whole blocks are written: the lanes after the world's own hold nothing yet, or belong to a world whose turn comes later.
+    """
+    for block in range((drones + BLOCK - 1) // BLOCK):
+        b = s[first + block * BLOCK :]
+        for i in range(BLOCK):
+            for k in range(9):
+                b[(GRID2 + k) * WIDTH + i] = (FAR_M + b[PIPE * WIDTH + i]) ** 2
         for c in range(count):
-            if (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2 <= best * (1.0 + 1e-12):
-                nearest = c
-        reach = max(math.sqrt(best), 1e-9)
-        nx, ny = (px - obstacles[w, 0, nearest]) / reach, (py - obstacles[w, 1, nearest]) / reach
-        out = wt[w, OBSTACLE_RADIUS] + radius
-        t[POS, a], t[POS + 1, a] = obstacles[w, 0, nearest] + nx * out, obstacles[w, 1, nearest] + ny * out
-        inward = -(t[VEL, a] * nx + t[VEL + 1, a] * ny)
-        if inward > 0.0:
-            back = inward * (1.0 + (between(streams, w, 0.2, 0.8) if bounce else 0.0))
-            t[VEL, a] += back * nx
-            t[VEL + 1, a] += back * ny
-        if bounce and t[NEW + OBSTACLE, a] > 0.0:
-            tumble(t, streams, w, a, _SPIN_OBSTACLE)
-        gap = radius
-        t[NEAR2, a] = nearest_squared(obstacles, w, count, t[POS, a], t[POS + 1, a])
-    t[OBSTACLE_GAP, a] = max(0.0, gap - radius)
+            near_axis(b, obstacles[w, 0, c], obstacles[w, 1, c])
 
 
 @jit
-def meet_drones(t: Table, streams: Streams, w: int, first: int, drones: int, bounce: bool) -> None:
-    """All pairs of one world: contacts, responses and each drone's distance to its nearest neighbour."""
+def near_axis(b: Lanes, axis_x: float, axis_y: float) -> None:
+    """Bring one cylinder's axis into the grids of the first block of lanes."""
+    for i in range(BLOCK):
+        x, y = b[POS * WIDTH + i] - axis_x, b[(POS + 1) * WIDTH + i] - axis_y
+        xs, ys = ((x - SPACING) ** 2, x * x, (x + SPACING) ** 2), ((y - SPACING) ** 2, y * y, (y + SPACING) ** 2)
+        for k in range(9):
+            at = (GRID2 + k) * WIDTH + i
+            b[at] = min(b[at], xs[k // 3] + ys[k % 3])
+
+
+@jit
+def meet_obstacles(
+    t: Table,
+    s: Lanes,
+    wt: Table,
+    obstacles: NDArray[np.float64],
+    streams: Streams,
+    w: int,
+    first: int,
+    drones: int,
+    bounce: bool,
+) -> None:
+    """Nearest cylinders of a world's lanes: note the gap between hull and surface, push out and respond. Fills the drones' grids."""
+    count, moved = int(wt[w, OBSTACLES]), False
+    probe_grids(s, obstacles, w, first, drones, count)
+    for i in range(first, first + drones):
+        gap = math.sqrt(t[GRID2 + 4, i]) - wt[w, OBSTACLE_RADIUS]
+        touching = gap <= t[RADIUS, i]
+        mark(t, i, OBSTACLE, touching)
+        if touching:
+            push_out(t, wt, obstacles, streams, w, i, count, bounce)
+            moved = True
+        t[OBSTACLE_GAP, i] = max(0.0, gap - t[RADIUS, i])
+    if moved:
+        probe_grids(s, obstacles, w, first, drones, count)
+
+
+@jit
+def push_out(
+    t: Table, wt: Table, obstacles: NDArray[np.float64], streams: Streams, w: int, a: int, count: int, bounce: bool
+) -> None:
+    """Put a drone back to the surface of the cylinder that it is in, and turn its speed outward."""
+    px, py, nearest, best = t[POS, a], t[POS + 1, a], 0, 1e18
+    for c in range(count):
+        d2 = (px - obstacles[w, 0, c]) ** 2 + (py - obstacles[w, 1, c]) ** 2
+        if d2 < best:
+            nearest, best = c, d2
+    reach = max(math.sqrt(best), 1e-9)
+    nx, ny = (px - obstacles[w, 0, nearest]) / reach, (py - obstacles[w, 1, nearest]) / reach
+    out = wt[w, OBSTACLE_RADIUS] + t[RADIUS, a]
+    t[POS, a], t[POS + 1, a] = obstacles[w, 0, nearest] + nx * out, obstacles[w, 1, nearest] + ny * out
+    inward = -(t[VEL, a] * nx + t[VEL + 1, a] * ny)
+    if inward > 0.0:
+        back = inward * (1.0 + (between(streams, w, 0.2, 0.8) if bounce else 0.0))
+        t[VEL, a] += back * nx
+        t[VEL + 1, a] += back * ny
+    if bounce and t[NEW + OBSTACLE, a] > 0.0:
+        tumble(t, streams, w, a, _SPIN_OBSTACLE)
+
+
+@jit
+def meet_drones(t: Table, s: Lanes, streams: Streams, w: int, first: int, drones: int, bounce: bool) -> None:
+    """All pairs of one world, whose drones stand in lanes from `first` on: nearest distances, closeness, contacts and responses."""
     for a in range(first, first + drones):
-        t[NEAREST_DRONE, a] = FAR_M * FAR_M
-        t[NEW + DRONE, a] = 0.0
+        t[NEW + DRONE, a] = t[NEARNESS, a] = 0.0
     for a in range(first, first + drones):
-        for b in range(a + 1, first + drones):
-            dx, dy, dz = t[POS, b] - t[POS, a], t[POS + 1, b] - t[POS + 1, a], t[POS + 2, b] - t[POS + 2, a]
-            d2 = dx * dx + dy * dy + dz * dz + 1e-18
-            t[NEAREST_DRONE, a] = min(t[NEAREST_DRONE, a], d2)
-            t[NEAREST_DRONE, b] = min(t[NEAREST_DRONE, b], d2)
-            if d2 < (t[RADIUS, a] + t[RADIUS, b]) ** 2:
-                d = math.sqrt(d2)
-                collide(t, streams, w, a, b, dx / d, dy / d, dz / d, bounce)
+        measure_pairs(s, a, first, drones)
+        best = min(FAR_M * FAR_M, least(s, PAIR, first, drones))
+        t[NEAREST_DRONE, a] = math.sqrt(best)
+        reach = 4.0 * t[RADIUS, a]
+        if best < reach * reach:
+            for b in range(first, first + drones):
+                d2 = s[PAIR * WIDTH + b]
+                if d2 < reach * reach:
+                    t[NEARNESS, a] += 1.0 - math.sqrt(d2) / reach
+                if b > a and d2 < (t[RADIUS, a] + t[RADIUS, b]) ** 2:
+                    collide(t, streams, w, a, b, math.sqrt(d2), bounce)
     for a in range(first, first + drones):
-        t[NEAREST_DRONE, a] = math.sqrt(t[NEAREST_DRONE, a])
         mark(t, a, DRONE, t[NEW + DRONE, a] > 0.0)  # `collide` left 1 where there is a contact
+
+
+@jit
+def measure_pairs(s: Lanes, a: int, first: int, drones: int) -> None:
+    """Row PAIR: squared distances of the drone in lane `a` to those of its world; 1e18 to itself and after the last."""
+    px, py, pz = s[POS * WIDTH + a], s[(POS + 1) * WIDTH + a], s[(POS + 2) * WIDTH + a]
+    for block in range((drones + BLOCK - 1) // BLOCK):
+        b = s[first + block * BLOCK :]
+        for i in range(BLOCK):
+            dx, dy, dz = b[POS * WIDTH + i] - px, b[(POS + 1) * WIDTH + i] - py, b[(POS + 2) * WIDTH + i] - pz
+            b[PAIR * WIDTH + i] = dx * dx + dy * dy + dz * dz + 1e-18
+    fence(s, PAIR, a, first, drones)
+
+
+@jit
+def fence(s: Lanes, row: int, a: int, first: int, drones: int) -> None:
+    """Put 1e18 at the drone itself and at the lanes between its world's last and the end of the block."""
+    s[row * WIDTH + a] = 1e18
+    for lane in range(first + drones, first + (drones + BLOCK - 1) // BLOCK * BLOCK):
+        s[row * WIDTH + lane] = 1e18
+
+
+@jit
+def least(s: Lanes, row: int, first: int, drones: int) -> float:
+    """Smallest number of a fenced row."""
+    best = 1e18
+    for block in range((drones + BLOCK - 1) // BLOCK):
+        b = s[row * WIDTH + first + block * BLOCK :]
+        best = min(best, min(min(min(b[0], b[1]), min(b[2], b[3])), min(min(b[4], b[5]), min(b[6], b[7]))))
+    return best
 
 
 @jit
@@ -189,12 +270,11 @@ def collide(
     w: int,
     a: int,
     b: int,
-    nx: float,
-    ny: float,
-    nz: float,
+    d: float,
     bounce: bool,
 ) -> None:
-    """Two touching drones: an impulse along the normal (n from a to b) that keeps 20 to 80 % of the closing speed."""
+    """Two touching drones `d` apart: an impulse along the normal (n from a to b) that keeps 20 to 80 % of the closing speed."""
+    nx, ny, nz = (t[POS, b] - t[POS, a]) / d, (t[POS + 1, b] - t[POS + 1, a]) / d, (t[POS + 2, b] - t[POS + 2, a]) / d
     t[NEW + DRONE, a] = t[NEW + DRONE, b] = 1.0
     ux, uy, uz = t[VEL, b] - t[VEL, a], t[VEL + 1, b] - t[VEL + 1, a], t[VEL + 2, b] - t[VEL + 2, a]
     closing = -(nx * ux + ny * uy + nz * uz)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-from envs.quadrotor.dynamics import Table, clip, thrust_axis
+from envs.quadrotor.dynamics import thrust_axis
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import BLOCK, MODE, TARGET, WIDTH, Lanes, Table, clip
 from envs.quadrotor.layout import (
     ARM_X,
     ARM_Y,
@@ -19,11 +20,11 @@ from envs.quadrotor.layout import (
     LAG_S,
     MASS,
     MAX_THRUST,
+    MOTOR_LAG,
     QUAT,
     RATE,
     RATES,
     SPEED,
-    THRUST,
     TORQUE_RATIO,
     VEL,
 )
@@ -34,18 +35,34 @@ Speeds = tuple[float, float, float, float]
 
 
 @jit
+def aim_motors(s: Lanes, blocks: int) -> bool:
+    """Write TARGET of the lanes whose actions are motor thrusts or rotor speeds; return whether there are other lanes."""
+    other = 0.0
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            mode = b[MODE * WIDTH + i]
+            other = max(other, mode)
+            for k in range(4):
+                share = 0.5 + 0.5 * b[(COMMAND + k) * WIDTH + i]
+                root = math.sqrt(share)
+                b[(TARGET + k) * WIDTH + i] = share if mode == SPEED else root
+    return bool(other > SPEED)
+
+
+@jit
+def aim_cascades(t: Table, wt: Table, first_world: int, drones: int, count: int) -> None:
+    """Write TARGET of the lanes whose inner loops close in every sub-step."""
+    for i in range(count):
+        if t[MODE, i] > SPEED:
+            targets = rotor_targets(t, i, int(t[MODE, i]), wt[first_world + i // drones, MOTOR_LAG] > 0.0)
+            t[TARGET, i], t[TARGET + 1, i], t[TARGET + 2, i], t[TARGET + 3, i] = targets
+
+
+@jit
 def rotor_targets(t: Table, a: int, mode: int, lagging: bool) -> Speeds:
-    """Rotor speeds (shares of the top speed) that drone `a`'s command asks for now."""
+    """Rotor speeds (shares of the top speed) that the command of lane `a` asks for now, in the modes above rotor speed."""
     u0, u1, u2, u3 = t[COMMAND, a], t[COMMAND + 1, a], t[COMMAND + 2, a], t[COMMAND + 3, a]
-    if mode == THRUST:
-        return (
-            math.sqrt(0.5 + 0.5 * u0),
-            math.sqrt(0.5 + 0.5 * u1),
-            math.sqrt(0.5 + 0.5 * u2),
-            math.sqrt(0.5 + 0.5 * u3),
-        )
-    if mode == SPEED:
-        return 0.5 + 0.5 * u0, 0.5 + 0.5 * u1, 0.5 + 0.5 * u2, 0.5 + 0.5 * u3
     gain = min(20.0, 0.5 / t[LAG_S, a]) if lagging else 20.0
     lift = (0.5 + 0.5 * u0) * 4.0 * t[MAX_THRUST, a]
     if mode == RATES:

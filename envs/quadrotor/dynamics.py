@@ -1,18 +1,16 @@
-"""Rigid-body flight of one drone over one sub-step: rotor lag, thrust, torque, drag; semi-implicit Euler or RK4.
+"""Rigid-body flight over the sub-steps of one control step: rotor lag, thrust, torque, drag; semi-implicit Euler or RK4.
 
 World frame z up, body frame x forward, y left. Motors 0 to 3: front right, back right, back left, front left; 0 and 2 turn the
-body clockwise (-z torque), 1 and 3 counter-clockwise. The rotor lag is integrated exactly, so both integrators see the same
-thrust. No contacts and no randomness here.
+body clockwise (-z torque), 1 and 3 counter-clockwise. Both integrators share one derivative, and the rotor lag is integrated exactly,
+so they see the same thrust. Eight lanes at a time; no contacts and no randomness here.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import AIR_X, AIR_Y, BLOCK, GAIN, SLOW, TARGET, WIDTH, Lanes, clip
 from envs.quadrotor.layout import (
     ARM_X,
     ARM_Y,
@@ -20,7 +18,6 @@ from envs.quadrotor.layout import (
     FORCE,
     GRAVITY,
     INERTIA,
-    LAG_S,
     MASS,
     MAX_RATE,
     MAX_SPEED,
@@ -36,34 +33,39 @@ from envs.quadrotor.layout import (
     VEL,
 )
 
-Table = NDArray[np.float64]
+Three = tuple[float, float, float]
+Four = tuple[float, float, float, float]
+Slope = tuple[float, float, float, float, float, float, float, float, float, float]
+"""Derivative of velocity (3), quaternion (4) and rates (3)."""
+Body = tuple[float, float, float, float, float, float, float, float, float, float]
+"""Moments of inertia (3) and their inverses (3), drag a mass, constant acceleration (3)."""
 
 
 @jit
-def clip(value: float, low: float, high: float) -> float:
-    """Limit `value` to [low, high]."""
-    return min(max(value, low), high)
+def three(s: Lanes, row: int, lane: int) -> Three:
+    """Three neighbouring rows of a lane."""
+    at = row * WIDTH + lane
+    return s[at], s[at + WIDTH], s[at + 2 * WIDTH]
 
 
 @jit
-def angular_acceleration(
-    rx: float, ry: float, rz: float, tx: float, ty: float, tz: float, jx: float, jy: float, jz: float
-) -> tuple[float, float, float]:
-    """Euler's equation J w' = t - w x J w in the body frame."""
-    return (tx - ry * rz * (jz - jy)) / jx, (ty - rz * rx * (jx - jz)) / jy, (tz - rx * ry * (jy - jx)) / jz
+def four(s: Lanes, row: int, lane: int) -> Four:
+    """Four neighbouring rows of a lane."""
+    at = row * WIDTH + lane
+    return s[at], s[at + WIDTH], s[at + 2 * WIDTH], s[at + 3 * WIDTH]
 
 
 @jit
-def thrust_axis(qw: float, qx: float, qy: float, qz: float) -> tuple[float, float, float]:
+def thrust_axis(qw: float, qx: float, qy: float, qz: float) -> Three:
     """Body z axis in the world frame."""
     return 2.0 * (qx * qz + qw * qy), 2.0 * (qy * qz - qw * qx), 1.0 - 2.0 * (qx * qx + qy * qy)
 
 
 @jit
-def spin(
-    qw: float, qx: float, qy: float, qz: float, rx: float, ry: float, rz: float
-) -> tuple[float, float, float, float]:
+def spin(q: Four, r: Three) -> Four:
     """Quaternion derivative q' = q * (0, w) / 2."""
+    qw, qx, qy, qz = q
+    rx, ry, rz = r
     return (
         -0.5 * (qx * rx + qy * ry + qz * rz),
         0.5 * (qw * rx + qy * rz - qz * ry),
@@ -73,112 +75,158 @@ def spin(
 
 
 @jit
-def wrench(
-    t: Table, a: int, s0: float, s1: float, s2: float, s3: float, noisy: bool
-) -> tuple[float, float, float, float]:
-    """Thrust N and body torque N m at rotor speeds s0 to s3 (shares of the top speed)."""
-    top = t[MAX_THRUST, a]
-    f0, f1, f2, f3 = top * s0 * s0, top * s1 * s1, top * s2 * s2, top * s3 * s3
-    if noisy:
-        f0 *= 1.0 + t[THRUST_NOISE, a]
-        f1 *= 1.0 + t[THRUST_NOISE + 1, a]
-        f2 *= 1.0 + t[THRUST_NOISE + 2, a]
-        f3 *= 1.0 + t[THRUST_NOISE + 3, a]
+def turn(r: Three, w: Four, body: Body) -> Three:
+    """Euler's equation J w' = t - w x J w in the body frame; `w` is lift a mass and torque."""
+    rx, ry, rz = r
+    jx, jy, jz, kx, ky, kz = body[0], body[1], body[2], body[3], body[4], body[5]
+    return (w[1] - ry * rz * (jz - jy)) * kx, (w[2] - rz * rx * (jx - jz)) * ky, (w[3] - rx * ry * (jy - jx)) * kz
+
+
+@jit
+def push(v: Three, q: Four, lift: float, body: Body) -> Three:
+    """Acceleration m/s^2: lift along the body's axis, drag, and what is constant."""
+    zx, zy, zz = thrust_axis(q[0], q[1], q[2], q[3])
+    slow = body[6]
+    return lift * zx + body[7] - slow * v[0], lift * zy + body[8] - slow * v[1], lift * zz + body[9] - slow * v[2]
+
+
+@jit
+def slope(v: Three, q: Four, r: Three, w: Four, body: Body) -> Slope:
+    """The whole derivative at one instant."""
+    a, d, b = push(v, q, w[0], body), spin(q, r), turn(r, w, body)
+    return a[0], a[1], a[2], d[0], d[1], d[2], d[3], b[0], b[1], b[2]
+
+
+@jit
+def slope_from(v: Three, q: Four, r: Three, k: Slope, h: float, w: Four, body: Body) -> Slope:
+    """The derivative at the start moved by `h` along the slope `k`."""
+    v2 = (v[0] + h * k[0], v[1] + h * k[1], v[2] + h * k[2])
+    q2 = (q[0] + h * k[3], q[1] + h * k[4], q[2] + h * k[5], q[3] + h * k[6])
+    return slope(v2, q2, (r[0] + h * k[7], r[1] + h * k[8], r[2] + h * k[9]), w, body)
+
+
+@jit
+def wrench(s: Lanes, lane: int, rotors: Four) -> Four:
+    """Lift a mass (N/kg) and body torque N m at these rotor speeds (shares of the top speed)."""
+    top, noise = s[MAX_THRUST * WIDTH + lane], four(s, THRUST_NOISE, lane)
+    f0, f1 = top * rotors[0] * rotors[0] * (1.0 + noise[0]), top * rotors[1] * rotors[1] * (1.0 + noise[1])
+    f2, f3 = top * rotors[2] * rotors[2] * (1.0 + noise[2]), top * rotors[3] * rotors[3] * (1.0 + noise[3])
+    tx, ty, tz = three(s, TORQUE, lane)
     return (
-        f0 + f1 + f2 + f3,
-        t[ARM_Y, a] * (f2 + f3 - f0 - f1) + t[TORQUE, a],
-        t[ARM_X, a] * (f1 + f2 - f0 - f3) + t[TORQUE + 1, a],
-        t[TORQUE_RATIO, a] * (f1 + f3 - f0 - f2) + t[TORQUE + 2, a],
+        (f0 + f1 + f2 + f3) / s[MASS * WIDTH + lane],
+        s[ARM_Y * WIDTH + lane] * (f2 + f3 - f0 - f1) + tx,
+        s[ARM_X * WIDTH + lane] * (f1 + f2 - f0 - f3) + ty,
+        s[TORQUE_RATIO * WIDTH + lane] * (f1 + f3 - f0 - f2) + tz,
     )
 
 
 @jit
-def fly_euler(
-    t: Table,
-    a: int,
-    c0: float,
-    c1: float,
-    c2: float,
-    c3: float,
-    gain: float,
-    dt: float,
-    drag: float,
-    wx: float,
-    wy: float,
-    noisy: bool,
-    substeps: int,
-) -> None:
-    """Advance drone `a` by `substeps` semi-implicit Euler steps of `dt` s towards rotor speeds c0 to c3.
-
-    `gain` is 1 - exp(-dt / lag), `drag` scales the airframe's drag against the wind (wx, wy). All numbers stay in registers.
-    """
-    s0, s1, s2, s3 = t[ROTOR, a], t[ROTOR + 1, a], t[ROTOR + 2, a], t[ROTOR + 3, a]
-    rx, ry, rz = t[RATE, a], t[RATE + 1, a], t[RATE + 2, a]
-    qw, qx, qy, qz = t[QUAT, a], t[QUAT + 1, a], t[QUAT + 2, a], t[QUAT + 3, a]
-    vx, vy, vz = t[VEL, a], t[VEL + 1, a], t[VEL + 2, a]
-    px, py, pz = t[POS, a], t[POS + 1, a], t[POS + 2, a]
-    per_mass = dt / t[MASS, a]
-    jx, jy, jz = t[INERTIA, a], t[INERTIA + 1, a], t[INERTIA + 2, a]
-    kx, ky, kz = dt / jx, dt / jy, dt / jz
-    slow = drag * t[DRAG, a] * per_mass
-    fx, fy, fz = (
-        per_mass * t[FORCE, a] + dt * t[PUSH, a] + slow * wx,
-        per_mass * t[FORCE + 1, a] + dt * t[PUSH + 1, a] + slow * wy,
-        per_mass * t[FORCE + 2, a] + dt * t[PUSH + 2, a] - dt * GRAVITY,
-    )
-    for _ in range(substeps):
-        s0, s1, s2, s3 = s0 + gain * (c0 - s0), s1 + gain * (c1 - s1), s2 + gain * (c2 - s2), s3 + gain * (c3 - s3)
-        lift, tx, ty, tz = wrench(t, a, s0, s1, s2, s3, noisy)
-        lift *= per_mass
-        zx, zy, zz = thrust_axis(qw, qx, qy, qz)
-        vx, vy, vz = vx + lift * zx + fx - slow * vx, vy + lift * zy + fy - slow * vy, vz + lift * zz + fz - slow * vz
-        # J w' = t - w x J w; then q' with the new rates
-        ax, ay, az = tx - ry * rz * (jz - jy), ty - rz * rx * (jx - jz), tz - rx * ry * (jy - jx)
-        rx, ry, rz = rx + kx * ax, ry + ky * ay, rz + kz * az
-        dw, dx, dy, dz = spin(qw, qx, qy, qz, rx, ry, rz)
-        qw, qx, qy, qz = qw + dt * dw, qx + dt * dx, qy + dt * dy, qz + dt * dz
-        scale = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-        qw, qx, qy, qz = qw * scale, qx * scale, qy * scale, qz * scale
-        px, py, pz = px + dt * vx, py + dt * vy, pz + dt * vz
-    t[ROTOR, a], t[ROTOR + 1, a], t[ROTOR + 2, a], t[ROTOR + 3, a] = s0, s1, s2, s3
-    store(t, a, px, py, pz, vx, vy, vz, qw, qx, qy, qz, rx, ry, rz)
-
-
-@jit
-def store(
-    t: Table,
-    a: int,
-    px: float,
-    py: float,
-    pz: float,
-    vx: float,
-    vy: float,
-    vz: float,
-    qw: float,
-    qx: float,
-    qy: float,
-    qz: float,
-    rx: float,
-    ry: float,
-    rz: float,
-) -> None:
-    """Write the new state, quaternion normalised, rates and speeds within their limits."""
-    scale = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-    t[POS, a], t[POS + 1, a], t[POS + 2, a] = px, py, pz
-    t[VEL, a], t[VEL + 1, a], t[VEL + 2, a] = (
-        clip(vx, -MAX_SPEED, MAX_SPEED),
-        clip(vy, -MAX_SPEED, MAX_SPEED),
-        clip(vz, -MAX_SPEED, MAX_SPEED),
-    )
-    t[QUAT, a], t[QUAT + 1, a], t[QUAT + 2, a], t[QUAT + 3, a] = qw * scale, qx * scale, qy * scale, qz * scale
-    t[RATE, a], t[RATE + 1, a], t[RATE + 2, a] = (
-        clip(rx, -MAX_RATE, MAX_RATE),
-        clip(ry, -MAX_RATE, MAX_RATE),
-        clip(rz, -MAX_RATE, MAX_RATE),
+def body_of(s: Lanes, lane: int) -> Body:
+    """What stays constant during a control step."""
+    jx, jy, jz = three(s, INERTIA, lane)
+    fx, fy, fz = three(s, FORCE, lane)
+    wx, wy, wz = three(s, PUSH, lane)
+    per_mass = 1.0 / s[MASS * WIDTH + lane]
+    slow = s[SLOW * WIDTH + lane] * s[DRAG * WIDTH + lane] * per_mass
+    return (
+        jx,
+        jy,
+        jz,
+        1.0 / jx,
+        1.0 / jy,
+        1.0 / jz,
+        slow,
+        per_mass * fx + wx + slow * s[AIR_X * WIDTH + lane],
+        per_mass * fy + wy + slow * s[AIR_Y * WIDTH + lane],
+        per_mass * fz + wz - GRAVITY,
     )
 
 
 @jit
-def lag_gain(t: Table, a: int, dt: float, lagging: bool) -> float:
-    """Share of the way to its command that a rotor covers in `dt`; 1 without lag."""
-    return 1.0 - math.exp(-dt / t[LAG_S, a]) if lagging else 1.0
+def closer(speeds: Four, targets: Four, gain: float) -> Four:
+    """Rotor speeds after going the share `gain` of the way to their targets."""
+    return (
+        speeds[0] + gain * (targets[0] - speeds[0]),
+        speeds[1] + gain * (targets[1] - speeds[1]),
+        speeds[2] + gain * (targets[2] - speeds[2]),
+        speeds[3] + gain * (targets[3] - speeds[3]),
+    )
+
+
+@jit
+def fly_euler(s: Lanes, blocks: int, dt: float) -> None:
+    """Advance all lanes by one semi-implicit Euler step of `dt` s towards the rotor speeds in TARGET."""
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            rotors, body = closer(four(b, ROTOR, i), four(b, TARGET, i), b[GAIN * WIDTH + i]), body_of(b, i)
+            p, v, q, r = three(b, POS, i), three(b, VEL, i), four(b, QUAT, i), three(b, RATE, i)
+            w = wrench(b, i, rotors)
+            a, c = push(v, q, w[0], body), turn(r, w, body)
+            v = (v[0] + dt * a[0], v[1] + dt * a[1], v[2] + dt * a[2])
+            r = (r[0] + dt * c[0], r[1] + dt * c[1], r[2] + dt * c[2])
+            d = spin(q, r)
+            q = (q[0] + dt * d[0], q[1] + dt * d[1], q[2] + dt * d[2], q[3] + dt * d[3])
+            p = (p[0] + dt * v[0], p[1] + dt * v[1], p[2] + dt * v[2])
+            store(b, i, p, v, unit(q), r, rotors)
+
+
+@jit
+def fly_rk4(s: Lanes, blocks: int, dt: float) -> None:
+    """Advance all lanes by one classical Runge-Kutta step of `dt` s towards the rotor speeds in TARGET."""
+    h, sixth = 0.5 * dt, dt / 6.0
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            targets, gain, body = four(b, TARGET, i), b[GAIN * WIDTH + i], body_of(b, i)
+            p, v, q, r = three(b, POS, i), three(b, VEL, i), four(b, QUAT, i), three(b, RATE, i)
+            # without lag the command holds from the start of the step
+            start = closer(four(b, ROTOR, i), targets, 1.0 if gain >= 1.0 else 0.0)
+            middle, rotors = closer(start, targets, 1.0 - math.sqrt(1.0 - gain)), closer(start, targets, gain)
+            w0, w1, w2 = wrench(b, i, start), wrench(b, i, middle), wrench(b, i, rotors)
+            k1 = slope(v, q, r, w0, body)
+            k2 = slope_from(v, q, r, k1, h, w1, body)
+            k3 = slope_from(v, q, r, k2, h, w1, body)
+            k4 = slope_from(v, q, r, k3, dt, w2, body)
+            # position: the same weights over the velocities at the four instants
+            p = (
+                p[0] + dt * v[0] + sixth * dt * (k1[0] + k2[0] + k3[0]),
+                p[1] + dt * v[1] + sixth * dt * (k1[1] + k2[1] + k3[1]),
+                p[2] + dt * v[2] + sixth * dt * (k1[2] + k2[2] + k3[2]),
+            )
+            v = (
+                v[0] + sixth * (k1[0] + 2.0 * (k2[0] + k3[0]) + k4[0]),
+                v[1] + sixth * (k1[1] + 2.0 * (k2[1] + k3[1]) + k4[1]),
+                v[2] + sixth * (k1[2] + 2.0 * (k2[2] + k3[2]) + k4[2]),
+            )
+            q = (
+                q[0] + sixth * (k1[3] + 2.0 * (k2[3] + k3[3]) + k4[3]),
+                q[1] + sixth * (k1[4] + 2.0 * (k2[4] + k3[4]) + k4[4]),
+                q[2] + sixth * (k1[5] + 2.0 * (k2[5] + k3[5]) + k4[5]),
+                q[3] + sixth * (k1[6] + 2.0 * (k2[6] + k3[6]) + k4[6]),
+            )
+            r = (
+                r[0] + sixth * (k1[7] + 2.0 * (k2[7] + k3[7]) + k4[7]),
+                r[1] + sixth * (k1[8] + 2.0 * (k2[8] + k3[8]) + k4[8]),
+                r[2] + sixth * (k1[9] + 2.0 * (k2[9] + k3[9]) + k4[9]),
+            )
+            store(b, i, p, v, unit(q), r, rotors)
+
+
+@jit
+def unit(q: Four) -> Four:
+    """The quaternion at length 1."""
+    scale = 1.0 / math.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    return q[0] * scale, q[1] * scale, q[2] * scale, q[3] * scale
+
+
+@jit
+def store(s: Lanes, i: int, p: Three, v: Three, q: Four, r: Three, rotors: Four) -> None:
+    """Write the new state, rates and speeds within their limits."""
+    for k in range(3):
+        s[(POS + k) * WIDTH + i] = p[k]
+        s[(VEL + k) * WIDTH + i] = clip(v[k], -MAX_SPEED, MAX_SPEED)
+        s[(RATE + k) * WIDTH + i] = clip(r[k], -MAX_RATE, MAX_RATE)
+    for k in range(4):
+        s[(QUAT + k) * WIDTH + i] = q[k]
+        s[(ROTOR + k) * WIDTH + i] = rotors[k]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.quadrotor.contacts import Streams
-from envs.quadrotor.dynamics import Table, clip
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import Table, clip
 from envs.quadrotor.layout import (
     BEZIER,
     CENTRE_X,

@@ -1,6 +1,7 @@
 """One jitted call a control step for all worlds: actions, sub-steps, contacts, goals, reward, measures, ends, observation, restart.
 
 Worlds are independent and each draws from its own stream in a fixed order, so a world's history does not depend on its neighbours.
+They are stepped in groups that fill the lanes (`lanes.py`); `grid` [rows, WIDTH] and `s`, the same memory flat, are the lanes.
 """
 
 from __future__ import annotations
@@ -8,28 +9,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.contacts import Streams, meet_drones, meet_obstacle, meet_room, nearest_squared
-from envs.quadrotor.control import rotor_targets
-from envs.quadrotor.dynamics import Table, clip, fly_euler, lag_gain, thrust_axis
+from envs.quadrotor.contacts import Streams, meet_all_rooms, meet_drones, meet_obstacles, probe_grids
+from envs.quadrotor.control import aim_cascades, aim_motors
+from envs.quadrotor.dynamics import fly_euler, fly_rk4, thrust_axis
 from envs.quadrotor.goals import Cylinders, move_goals
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import BLOCK, NOW, PAID, Lanes, Table, any_moving, clip, load_group, load_worlds, save_group
 from envs.quadrotor.layout import (
-    ACTION_MODE,
     COMMAND,
     CONTROL_S,
     CRASHED,
     DOWNWASH,
-    DRAG_SCALE,
-    GOAL,
-    GOAL_KIND,
     HORIZON,
-    HOVER_AT,
-    LAG_S,
     LATENCY,
-    LEASH,
     MAX_RATE,
-    MOTOR_LAG,
-    NEAR2,
     NOISE,
     OBSTACLES,
     PAST,
@@ -37,19 +30,13 @@ from envs.quadrotor.layout import (
     PUSH,
     QUAT,
     RATE,
-    SPEED,
     STEP,
     TERMINATE,
     THRUST_NOISE,
-    TOUCH,
-    WIND,
-    WIND_X,
-    WIND_Y,
 )
 from envs.quadrotor.noise import between, normal
-from envs.quadrotor.observe import rank, sense
-from envs.quadrotor.reward import count_step, hover_terms, measure_distance, swarm_terms
-from envs.quadrotor.rk4 import fly_rk4
+from envs.quadrotor.observe import sense
+from envs.quadrotor.reward import count_step, find_crashes, pay
 from envs.quadrotor.spawn import spawn_world
 
 _NOISE_KEEP = 0.85**2
@@ -66,7 +53,8 @@ def step_worlds(
     streams: Streams,
     frames: Table,
     weights: Table,
-    keys: Table,
+    s: Lanes,
+    grid: Table,
     actions: NDArray[np.float32],
     out: NDArray[np.float32],
     final: NDArray[np.float32],
@@ -87,26 +75,37 @@ def step_worlds(
     `final` gets the true successor's observation; `out` the same, or the new episode's where a world restarted (`restart`).
     `ended` keeps the agent rows of worlds that ended in this step, as they were before the restart.
     """
-    count = 0
-    for w in range(wt.shape[0]):
-        first = w * drones
-        take_actions(t, wt, actions, w, first, drones, kept)
-        fly(t, wt, streams, w, first, drones, substeps, rk4)
-        touch(t, wt, obstacles, streams, keys, w, first, drones, neighbours)
-        wt[w, STEP] += 1.0
-        over = judge(t, wt, obstacles, streams, weights, reward, terminated, truncated, w, first, drones)
-        sense(t, wt, obstacles, streams, keys, final, w, first, drones, neighbours, history, kept)
-        count += over
-        if over and restart:
-            for row in range(t.shape[0]):
-                for a in range(first, first + drones):
-                    ended[row, a] = t[row, a]
-            start_world(t, wt, obstacles, streams, frames, keys, out, w, first, drones, neighbours, history, kept)
-        else:
-            for a in range(first, first + drones):
-                for k in range(out.shape[1]):
-                    out[a, k] = final[a, k]
-    return count
+    total, each = 0, max(1, BLOCK // drones)
+    for first_world in range(0, wt.shape[0], each):
+        worlds = min(each, wt.shape[0] - first_world)
+        first, count = first_world * drones, worlds * drones
+        moving = any_moving(wt, first_world, worlds)
+        blocks = load_group(t, s, first, count, moving)
+        load_worlds(wt, grid, first_world, worlds, drones, blocks, CONTROL_S / substeps)
+        for w in range(first_world, first_world + worlds):
+            take_actions(t, wt, grid, actions, w, w * drones, (w - first_world) * drones, drones, kept)
+        fly(grid, s, wt, streams, first_world, worlds, drones, blocks, substeps, rk4)
+        meet_all_rooms(grid, s, wt, streams, first_world, drones, count)
+        for w in range(first_world, first_world + worlds):
+            touch(grid, s, wt, obstacles, streams, w, (w - first_world) * drones, drones, moving)
+        judge(grid, s, wt, weights, reward, terminated, truncated, first_world, worlds, drones, blocks)
+        for w in range(first_world, first_world + worlds):
+            lane = (w - first_world) * drones
+            sense(t, s, wt, streams, final, w, w * drones, lane, drones, neighbours, history, kept)
+        for a in range(first, first + count):
+            for k in range(out.shape[1]):
+                out[a, k] = final[a, k]
+        save_group(t, s, first, count, moving)
+        for w in range(first_world, first_world + worlds):
+            if terminated[w * drones] or truncated[w * drones]:
+                total += 1
+                if restart:
+                    for row in range(t.shape[0]):
+                        for a in range(w * drones, w * drones + drones):
+                            ended[row, a] = t[row, a]
+                    spawn_world(t, wt, obstacles, streams, frames, w, w * drones, drones)
+                    look(t, wt, obstacles, streams, s, grid, out, w, drones, neighbours, history, kept)
+    return total
 
 
 @jit
@@ -116,7 +115,8 @@ def restart_worlds(
     obstacles: Cylinders,
     streams: Streams,
     frames: Table,
-    keys: Table,
+    s: Lanes,
+    grid: Table,
     out: NDArray[np.float32],
     which: NDArray[np.int64],
     drones: int,
@@ -126,7 +126,8 @@ def restart_worlds(
 ) -> None:
     """Begin new episodes in the worlds listed in `which` and write their first observations."""
     for w in which:
-        start_world(t, wt, obstacles, streams, frames, keys, out, w, w * drones, drones, neighbours, history, kept)
+        spawn_world(t, wt, obstacles, streams, frames, w, w * drones, drones)
+        look(t, wt, obstacles, streams, s, grid, out, w, drones, neighbours, history, kept)
 
 
 @jit
@@ -135,7 +136,8 @@ def observe_worlds(
     wt: Table,
     obstacles: Cylinders,
     streams: Streams,
-    keys: Table,
+    s: Lanes,
+    grid: Table,
     out: NDArray[np.float32],
     which: NDArray[np.int64],
     drones: int,
@@ -145,71 +147,84 @@ def observe_worlds(
 ) -> None:
     """Write the observations of the worlds listed in `which` as they stand (after a restored snapshot)."""
     for w in which:
-        first = w * drones
-        rank(t, keys, first, drones)
-        sense(t, wt, obstacles, streams, keys, out, w, first, drones, neighbours, history, kept)
+        look(t, wt, obstacles, streams, s, grid, out, w, drones, neighbours, history, kept)
 
 
 @jit
-def start_world(
+def look(
     t: Table,
     wt: Table,
     obstacles: Cylinders,
     streams: Streams,
-    frames: Table,
-    keys: Table,
+    s: Lanes,
+    grid: Table,
     out: NDArray[np.float32],
     w: int,
-    first: int,
     drones: int,
     neighbours: int,
     history: int,
     kept: int,
 ) -> None:
-    """Begin a new episode in one world."""
-    spawn_world(t, wt, obstacles, streams, frames, w, first, drones)
-    rank(t, keys, first, drones)
-    for a in range(first, first + drones):
-        t[NEAR2, a] = nearest_squared(obstacles, w, int(wt[w, OBSTACLES]), t[POS, a], t[POS + 1, a])
-    sense(t, wt, obstacles, streams, keys, out, w, first, drones, neighbours, history, kept)
+    """Write one world's observations; nothing of the world changes but its stream where sensor noise is drawn."""
+    blocks = load_group(t, s, w * drones, drones, False)
+    load_worlds(wt, grid, w, 1, drones, blocks, CONTROL_S)
+    probe_grids(s, obstacles, w, 0, drones, int(wt[w, OBSTACLES]))
+    sense(t, s, wt, streams, out, w, w * drones, 0, drones, neighbours, history, kept)
 
 
 @jit
-def take_actions(t: Table, wt: Table, actions: NDArray[np.float32], w: int, first: int, drones: int, kept: int) -> None:
-    """Clip this step's actions to [-1, 1], remember them in a ring, and set the command that latency lets through."""
+def take_actions(
+    t: Table,
+    wt: Table,
+    grid: Table,
+    actions: NDArray[np.float32],
+    w: int,
+    first: int,
+    lane: int,
+    drones: int,
+    kept: int,
+) -> None:
+    """Clip this step's actions to [-1, 1], remember them in the table's ring, and set the command that latency lets through."""
     step = int(wt[w, STEP])
     now = PAST + 4 * (step % kept)
     late = PAST + 4 * ((step - min(int(wt[w, LATENCY]), kept - 1) + kept) % kept)
-    for a in range(first, first + drones):
+    for i in range(drones):
         for k in range(4):
-            t[now + k, a] = clip(np.float64(actions[a, k]), -1.0, 1.0)
+            t[now + k, first + i] = clip(np.float64(actions[first + i, k]), -1.0, 1.0)
         for k in range(4):
-            t[COMMAND + k, a] = t[late + k, a]
+            grid[COMMAND + k, lane + i] = t[late + k, first + i]
 
 
 @jit
-def fly(t: Table, wt: Table, streams: Streams, w: int, first: int, drones: int, substeps: int, rk4: bool) -> None:
-    """Sub-steps of all drones of one world, then floor, walls and ceiling."""
-    dt, mode = CONTROL_S / substeps, int(wt[w, ACTION_MODE])
-    lagging, noisy, bounce = wt[w, MOTOR_LAG] > 0.0, wt[w, NOISE] > 0.0, wt[w, TERMINATE] == 0.0
-    drag = max(wt[w, DRAG_SCALE], 1.0) if wt[w, WIND] > 0.0 else wt[w, DRAG_SCALE]
-    if wt[w, DOWNWASH] > 0.0:
-        wash(t, streams, w, first, drones)
-    wx, wy, gain, lag = wt[w, WIND_X], wt[w, WIND_Y], 1.0, -1.0
+def fly(
+    grid: Table,
+    s: Lanes,
+    wt: Table,
+    streams: Streams,
+    first_world: int,
+    worlds: int,
+    drones: int,
+    blocks: int,
+    substeps: int,
+    rk4: bool,
+) -> None:
+    """Noise and downwash, then the sub-steps of all lanes of a group."""
+    for w in range(first_world, first_world + worlds):
+        lane = (w - first_world) * drones
+        if wt[w, DOWNWASH] > 0.0:
+            wash(grid, streams, w, lane, drones)
+        if wt[w, NOISE] > 0.0:
+            for i in range(lane, lane + drones):
+                stir_thrust(grid, streams, w, i, wt[w, NOISE])
     # motor modes hold their targets for the whole control step, the other modes' inner loops close in every sub-step
-    runs = 1 if mode <= SPEED and not rk4 else substeps
-    for a in range(first, first + drones):
-        if t[LAG_S, a] != lag:
-            lag, gain = t[LAG_S, a], lag_gain(t, a, dt, lagging)
-        if noisy:
-            stir_thrust(t, streams, w, a, wt[w, NOISE])
-        for _ in range(runs):
-            c0, c1, c2, c3 = rotor_targets(t, a, mode, lagging)
-            if rk4:
-                fly_rk4(t, a, c0, c1, c2, c3, gain, dt, drag, wx, wy, noisy)
-            else:
-                fly_euler(t, a, c0, c1, c2, c3, gain, dt, drag, wx, wy, noisy, substeps // runs)
-        meet_room(t, wt, streams, w, a, bounce)
+    cascades = aim_motors(s, blocks)
+    for _ in range(substeps):
+        if cascades:
+            aim_cascades(grid, wt, first_world, drones, worlds * drones)
+        if rk4:
+            fly_rk4(s, blocks, CONTROL_S / substeps)
+        else:
+            fly_euler(s, blocks, CONTROL_S / substeps)
 
 
 @jit
@@ -241,69 +256,55 @@ def wash(t: Table, streams: Streams, w: int, first: int, drones: int) -> None:
 
 @jit
 def touch(
-    t: Table,
+    grid: Table,
+    s: Lanes,
     wt: Table,
     obstacles: Cylinders,
     streams: Streams,
-    keys: Table,
     w: int,
-    first: int,
+    lane: int,
     drones: int,
-    neighbours: int,
+    moving: bool,
 ) -> None:
-    """Contacts with cylinders and other drones, then the goals' own motion."""
+    """Contacts with cylinders and other drones, then the goals' own motion and the clock."""
     bounce = wt[w, TERMINATE] == 0.0
-    for a in range(first, first + drones):
-        meet_obstacle(t, wt, obstacles, streams, w, a, bounce)
+    meet_obstacles(grid, s, wt, obstacles, streams, w, lane, drones, bounce)
     if drones > 1:
-        meet_drones(t, streams, w, first, drones, bounce)
-    if neighbours > 0:
-        rank(t, keys, first, drones)
-    move_goals(t, wt, obstacles, streams, w, first, drones)
+        meet_drones(grid, s, streams, w, lane, drones, bounce)
+    if moving:
+        move_goals(grid, wt, obstacles, streams, w, lane, drones)
+    wt[w, STEP] += 1.0
+    for i in range(lane, lane + drones):
+        grid[NOW, i] = wt[w, STEP]
 
 
 @jit
 def judge(
-    t: Table,
+    grid: Table,
+    s: Lanes,
     wt: Table,
-    obstacles: Cylinders,
-    streams: Streams,
     weights: Table,
     reward: NDArray[np.float64],
     terminated: Done,
     truncated: Done,
-    w: int,
-    first: int,
+    first_world: int,
+    worlds: int,
     drones: int,
-) -> int:
-    """Rewards, measures and ends of one world; return 1 when its episode is over.
+    blocks: int,
+) -> None:
+    """Rewards, measures and ends of a group's worlds.
 
     The drones that crashed are terminated; their world ends for the others too, who are truncated.
     """
-    hover, mode = int(wt[w, GOAL_KIND]) == HOVER_AT, int(wt[w, ACTION_MODE])
-    over = False
-    for a in range(first, first + drones):
-        measure_distance(t, a)
-        t[CRASHED, a] = 1.0 if crashes(t, wt, w, a) else 0.0
-        over = over or t[CRASHED, a] > 0.0
-        if hover:
-            reward[a] = hover_terms(t, weights, a, mode, t[CRASHED, a] > 0.0)
-        else:
-            reward[a] = swarm_terms(t, weights, a, drones, first, wt[w, OBSTACLES] > 0.0)
-        count_step(t, wt, w, a, reward[a], CONTROL_S)
-    over = over or wt[w, STEP] >= wt[w, HORIZON]
-    for a in range(first, first + drones):
-        terminated[a] = t[CRASHED, a] > 0.0
-        truncated[a] = over and not terminated[a]
-    return 1 if over else 0
-
-
-@jit
-def crashes(t: Table, wt: Table, w: int, a: int) -> bool:
-    """Whether drone `a` ends the episode: off its leash on any axis or, where contacts terminate, touching anything."""
-    leash = wt[w, LEASH]
-    off = max(
-        abs(t[POS, a] - t[GOAL, a]), max(abs(t[POS + 1, a] - t[GOAL + 1, a]), abs(t[POS + 2, a] - t[GOAL + 2, a]))
-    )
-    hit = t[TOUCH, a] + t[TOUCH + 1, a] + t[TOUCH + 2, a] + t[TOUCH + 3, a]
-    return bool(off > leash or (wt[w, TERMINATE] > 0.0 and hit > 0.0))
+    find_crashes(s, blocks)
+    pay(s, weights, blocks)
+    count_step(s, blocks, CONTROL_S)
+    for w in range(first_world, first_world + worlds):
+        lane, first = (w - first_world) * drones, w * drones
+        over = wt[w, STEP] >= wt[w, HORIZON]
+        for i in range(lane, lane + drones):
+            over = over or grid[CRASHED, i] > 0.0
+        for i in range(drones):
+            reward[first + i] = grid[PAID, lane + i]
+            terminated[first + i] = grid[CRASHED, lane + i] > 0.0
+            truncated[first + i] = over and not terminated[first + i]

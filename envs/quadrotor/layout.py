@@ -61,15 +61,13 @@ DRONE, OBSTACLE, WALL, FLOOR = 0, 1, 2, 3
 )
 """HITS and LATE_HITS (after the grace period) are 4 rows each, by kind; REACHED_STEP is -1 until the goal is reached."""
 RECENT = 92
-"""The five latest distances to the goal (5)."""
+"""The five latest distances to the goal, oldest first (5)."""
 CRASHED = 97
 """1 when this drone ended the episode."""
 TERM = 98
 """The native reward's terms of this step (8)."""
 TERMS = ("distance", "effort", "floor", "orientation", "spin", "drone_contact", "obstacle_contact", "proximity")
-NEAR2 = 106
-"""Squared horizontal distance from the drone to the nearest cylinder's axis, m^2."""
-PAST = 107
+PAST = 106
 """Past actions, a ring of 4 rows a step: the action of step s lies in slot s modulo the steps that the swarm keeps."""
 
 # --- world columns

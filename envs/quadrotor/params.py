@@ -72,7 +72,11 @@ MEANINGS: dict[str, tuple[str, float, str]] = {
         0.1,
         "largest relative deviation of mass, inertia, thrust, torque and lag, drawn an episode",
     ),
-    "history": ("1", 0.0, "past actions that each drone observes, newest first; the rotors' lag makes them worth knowing"),
+    "history": (
+        "1",
+        0.0,
+        "past actions that each drone observes, newest first; the rotors' lag makes them worth knowing",
+    ),
 }
 """Parameter -> unit, natural step of difficulty (0: no difficulty axis), meaning."""
 

@@ -9,11 +9,27 @@ from __future__ import annotations
 
 import math
 
-from envs.quadrotor.dynamics import Table
+from envs.quadrotor.dynamics import Three, four, three
 from envs.quadrotor.jit import jit
+from envs.quadrotor.lanes import (
+    BLOCK,
+    CROWDED,
+    ENDS,
+    HOVERING,
+    LAST_STEP,
+    MODE,
+    NEARNESS,
+    NOW,
+    PAID,
+    REACH_OUT,
+    WIDTH,
+    Lanes,
+    Table,
+)
 from envs.quadrotor.layout import (
     CLOSENESS_SUM,
     COMMAND,
+    CRASHED,
     DISTANCE,
     DRONE,
     EFFORT_SUM,
@@ -21,7 +37,6 @@ from envs.quadrotor.layout import (
     GOAL,
     GRACE_STEPS,
     HITS,
-    HORIZON,
     HOVER,
     LAST_DISTANCE_SUM,
     LAST_INSIDE,
@@ -43,14 +58,13 @@ from envs.quadrotor.layout import (
     RECENT,
     REWARD_SUM,
     SPEED,
-    STEP,
     TERM,
-    THRUST,
     TOUCH,
     VEL,
     VELOCITY,
 )
 
+Terms = tuple[float, float, float, float, float, float, float, float]
 SWARM_WEIGHTS = (1.0, 0.05, 1.0, 1.0, 0.1, 5.0, 5.0, 1.0)
 """Of distance, effort, floor, orientation, spin, drone contact, obstacle contact, proximity."""
 HOVER_WEIGHTS = (5.0, 5.0, 0.01, 0.01)
@@ -60,92 +74,108 @@ _PROXIMITY_FREE, _PROXIMITY_OBSTACLES = 10.0, 4.0
 
 
 @jit
-def swarm_terms(t: Table, weights: Table, a: int, drones: int, first: int, obstacles: bool) -> float:
-    """Write the published swarm terms of one drone and return their sum."""
-    u0, u1, u2, u3 = t[COMMAND, a], t[COMMAND + 1, a], t[COMMAND + 2, a], t[COMMAND + 3, a]
-    spin = math.sqrt(t[RATE, a] ** 2 + t[RATE + 1, a] ** 2 + t[RATE + 2, a] ** 2)
-    down = t[TOUCH + FLOOR, a] > 0.0
-    upright = -1.0 if down else 1.0 - 2.0 * (t[QUAT + 1, a] ** 2 + t[QUAT + 2, a] ** 2)
-    t[TERM, a] = -_DT * weights[0] * t[DISTANCE, a]
-    t[TERM + 1, a] = -_DT * weights[1] * math.sqrt(u0 * u0 + u1 * u1 + u2 * u2 + u3 * u3)
-    t[TERM + 2, a] = -_DT * weights[2] if down else 0.0
-    t[TERM + 3, a] = _DT * weights[3] * upright
-    t[TERM + 4, a] = -_DT * weights[4] * spin
-    t[TERM + 5, a] = -weights[5] * t[NEW + DRONE, a]
-    t[TERM + 6, a] = -weights[6] * t[NEW + OBSTACLE, a]
-    reach = 4.0 * t[RADIUS, a]
-    near = 0.0
-    if t[NEAREST_DRONE, a] < reach:
-        near = closeness_to_others(t, a, first, drones, reach)
-    scale = _PROXIMITY_OBSTACLES if obstacles else _PROXIMITY_FREE
-    t[TERM + 7, a] = -0.01 * weights[7] * scale * near
-    total = 0.0
-    for k in range(8):
-        total += t[TERM + k, a]
-    return total
+def pay(s: Lanes, weights: Table, blocks: int) -> None:
+    """Write DISTANCE and the native reward's terms of all lanes; PAID holds their sum. CRASHED is already set."""
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            goal, here, velocity = three(b, GOAL, i), three(b, POS, i), three(b, VEL, i)
+            x, y, z = goal[0] - here[0], goal[1] - here[1], goal[2] - here[2]
+            distance2 = x * x + y * y + z * z
+            b[DISTANCE * WIDTH + i] = math.sqrt(distance2)
+            hovers = b[HOVERING * WIDTH + i]
+            quiet = hover_reward(b, weights, i, distance2, velocity)
+            total = 0.0
+            terms = swarm_terms(b, weights, i)
+            for k in range(8):
+                term = terms[k] * (1.0 - hovers)
+                term += hovers * quiet if k == 0 else 0.0
+                b[(TERM + k) * WIDTH + i] = term
+                total += term
+            b[PAID * WIDTH + i] = total
 
 
 @jit
-def closeness_to_others(t: Table, a: int, first: int, drones: int, reach: float) -> float:
-    """Sum of 1 - d / reach over the drones within `reach`."""
-    total = 0.0
-    for b in range(first, first + drones):
-        d2 = (t[POS, b] - t[POS, a]) ** 2 + (t[POS + 1, b] - t[POS + 1, a]) ** 2 + (t[POS + 2, b] - t[POS + 2, a]) ** 2
-        if b != a and d2 < reach * reach:
-            total += 1.0 - math.sqrt(d2) / reach
-    return total
-
-
-@jit
-def hover_terms(t: Table, weights: Table, a: int, mode: int, crashed: bool) -> float:
-    """r = 2 - (Wp |p|^2 + Wq (1 - qw^2) + Wv |v|^2 + Wa |a - hover|^2) / 2, and 0 at a crash."""
-    speed2 = t[VEL, a] ** 2 + t[VEL + 1, a] ** 2 + t[VEL + 2, a] ** 2
-    share = math.sqrt(t[HOVER, a]) if mode == SPEED else t[HOVER, a]
-    hover = 2.0 * share - 1.0
-    off = 0.0
-    for k in range(4):
-        rest = hover if mode in (THRUST, SPEED) or (k == 0 and mode != VELOCITY) else 0.0
-        off += (t[COMMAND + k, a] - rest) ** 2
-    cost = (
-        weights[8] * t[DISTANCE, a] ** 2
-        + weights[9] * (1.0 - t[QUAT, a] ** 2)
-        + weights[10] * speed2
-        + weights[11] * off
+def swarm_terms(s: Lanes, weights: Table, i: int) -> Terms:
+    """The published swarm terms of one lane."""
+    u0, u1, u2, u3 = four(s, COMMAND, i)
+    rx, ry, rz = three(s, RATE, i)
+    down = s[(TOUCH + FLOOR) * WIDTH + i]
+    level = 1.0 - 2.0 * (s[(QUAT + 1) * WIDTH + i] ** 2 + s[(QUAT + 2) * WIDTH + i] ** 2)
+    scale = _PROXIMITY_FREE + s[CROWDED * WIDTH + i] * (_PROXIMITY_OBSTACLES - _PROXIMITY_FREE)
+    return (
+        -_DT * weights[0] * s[DISTANCE * WIDTH + i],
+        -_DT * weights[1] * math.sqrt(u0 * u0 + u1 * u1 + u2 * u2 + u3 * u3),
+        -_DT * weights[2] * down,
+        _DT * weights[3] * (level - down * (1.0 + level)),  # on the floor: -1
+        -_DT * weights[4] * math.sqrt(rx * rx + ry * ry + rz * rz),
+        -weights[5] * s[(NEW + DRONE) * WIDTH + i],
+        -weights[6] * s[(NEW + OBSTACLE) * WIDTH + i],
+        -0.01 * weights[7] * scale * s[NEARNESS * WIDTH + i],
     )
-    for k in range(1, 8):
-        t[TERM + k, a] = 0.0
-    t[TERM, a] = 0.0 if crashed else 2.0 - 0.5 * cost
-    return float(t[TERM, a])
 
 
 @jit
-def measure_distance(t: Table, a: int) -> None:
-    """Note the distance to the goal after this step's moves."""
-    x, y, z = t[GOAL, a] - t[POS, a], t[GOAL + 1, a] - t[POS + 1, a], t[GOAL + 2, a] - t[POS + 2, a]
-    t[DISTANCE, a] = math.sqrt(x * x + y * y + z * z)
+def hover_reward(s: Lanes, weights: Table, i: int, distance2: float, v: Three) -> float:
+    """r = 2 - (Wp |p|^2 + Wq (1 - qw^2) + Wv |v|^2 + Wa |a - hover|^2) / 2, and 0 at a crash."""
+    mode, share = s[MODE * WIDTH + i], s[HOVER * WIDTH + i]
+    root = math.sqrt(share)
+    hover = 2.0 * (root if mode == SPEED else share) - 1.0
+    first, rest = (0.0 if mode == VELOCITY else hover), (hover if mode <= SPEED else 0.0)
+    u0, u1, u2, u3 = four(s, COMMAND, i)
+    off = (u0 - first) ** 2 + (u1 - rest) ** 2 + (u2 - rest) ** 2 + (u3 - rest) ** 2
+    tilted = 1.0 - s[QUAT * WIDTH + i] ** 2
+    speed2 = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
+    cost = weights[8] * distance2 + weights[9] * tilted + weights[10] * speed2 + weights[11] * off
+    return float((2.0 - 0.5 * cost) * (1.0 - s[CRASHED * WIDTH + i]))
 
 
 @jit
-def count_step(t: Table, wt: Table, w: int, a: int, reward: float, dt: float) -> None:
-    """Add this step to the episode's measures; `STEP` already counts it."""
-    step, distance = wt[w, STEP], t[DISTANCE, a]
-    t[REWARD_SUM, a] += reward
-    t[PATH_M, a] += dt * math.sqrt(t[VEL, a] ** 2 + t[VEL + 1, a] ** 2 + t[VEL + 2, a] ** 2)
-    u0, u1, u2, u3 = t[COMMAND, a], t[COMMAND + 1, a], t[COMMAND + 2, a], t[COMMAND + 3, a]
-    t[EFFORT_SUM, a] += 0.25 * (abs(u0) + abs(u1) + abs(u2) + abs(u3))
-    if 2.0 * step > wt[w, HORIZON]:
-        t[CLOSENESS_SUM, a] += 1.0 / (1.0 + distance * distance)
-    t[MIN_GAP, a] = min(t[MIN_GAP, a], min(t[OBSTACLE_GAP, a], t[NEAREST_DRONE, a] - 2.0 * t[RADIUS, a]))
-    for k in range(4):
-        t[HITS + k, a] += t[NEW + k, a]
-        if step > GRACE_STEPS:
-            t[LATE_HITS + k, a] += t[TOUCH + k, a]
-    t[RECENT + int(step) % 5, a] = distance
-    if t[REACHED_STEP, a] < 0.0 and step >= 5.0:
-        mean = 0.2 * (t[RECENT, a] + t[RECENT + 1, a] + t[RECENT + 2, a] + t[RECENT + 3, a] + t[RECENT + 4, a])
-        if mean < REACH_M:
-            t[REACHED_STEP, a] = step
-    if step > wt[w, HORIZON] - LAST_SECOND:
-        t[LAST_STEPS, a] += 1.0
-        t[LAST_DISTANCE_SUM, a] += distance
-        t[LAST_INSIDE, a] += 1.0 if distance < REACH_M else 0.0
+def find_crashes(s: Lanes, blocks: int) -> None:
+    """CRASHED: off the leash on any axis or, where contacts terminate, touching anything."""
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            goal, here, touch = three(b, GOAL, i), three(b, POS, i), four(b, TOUCH, i)
+            off = max(max(abs(here[0] - goal[0]), abs(here[1] - goal[1])), abs(here[2] - goal[2]))
+            hit = b[ENDS * WIDTH + i] * (touch[0] + touch[1] + touch[2] + touch[3])
+            b[CRASHED * WIDTH + i] = 1.0 if max(off - b[REACH_OUT * WIDTH + i], hit) > 0.0 else 0.0
+
+
+@jit
+def count_step(s: Lanes, blocks: int, dt: float) -> None:
+    """Add this step to the episodes' measures; NOW already counts it."""
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            step, distance, horizon = b[NOW * WIDTH + i], b[DISTANCE * WIDTH + i], b[LAST_STEP * WIDTH + i]
+            vx, vy, vz = three(b, VEL, i)
+            u0, u1, u2, u3 = four(b, COMMAND, i)
+            b[REWARD_SUM * WIDTH + i] += b[PAID * WIDTH + i]
+            b[PATH_M * WIDTH + i] += dt * math.sqrt(vx * vx + vy * vy + vz * vz)
+            b[EFFORT_SUM * WIDTH + i] += 0.25 * (abs(u0) + abs(u1) + abs(u2) + abs(u3))
+            near = 1.0 / (1.0 + distance * distance)
+            b[CLOSENESS_SUM * WIDTH + i] += near if 2.0 * step > horizon else 0.0
+            apart = b[NEAREST_DRONE * WIDTH + i] - 2.0 * b[RADIUS * WIDTH + i]
+            b[MIN_GAP * WIDTH + i] = min(b[MIN_GAP * WIDTH + i], min(b[OBSTACLE_GAP * WIDTH + i], apart))
+            late = 1.0 if step > GRACE_STEPS else 0.0
+            for k in range(4):
+                b[(HITS + k) * WIDTH + i] += b[(NEW + k) * WIDTH + i]
+                b[(LATE_HITS + k) * WIDTH + i] += late * b[(TOUCH + k) * WIDTH + i]
+            reach(b, i, step, distance)
+            last = 1.0 if step > horizon - LAST_SECOND else 0.0
+            b[LAST_STEPS * WIDTH + i] += last
+            b[LAST_DISTANCE_SUM * WIDTH + i] += last * distance
+            b[LAST_INSIDE * WIDTH + i] += last if distance < REACH_M else 0.0
+
+
+@jit
+def reach(s: Lanes, i: int, step: float, distance: float) -> None:
+    """Keep the five latest distances; note the step at which their mean first lies within the radius."""
+    d1, d2, d3, d4 = four(s, RECENT + 1, i)
+    for k, value in enumerate((d1, d2, d3, d4, distance)):
+        s[(RECENT + k) * WIDTH + i] = value
+    mean = 0.2 * (d1 + d2 + d3 + d4 + distance)
+    before = s[REACHED_STEP * WIDTH + i]
+    first = before < 0.0 and step >= 5.0 and mean < REACH_M
+    s[REACHED_STEP * WIDTH + i] = step if first else before

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.quadrotor.contacts import FAR_M, Streams
-from envs.quadrotor.dynamics import Table
 from envs.quadrotor.goals import Cylinders, place_goals
 from envs.quadrotor.jit import jit, jit_allocating
+from envs.quadrotor.lanes import Table
 from envs.quadrotor.layout import (
     AIRFRAME,
     ARM_X,
@@ -52,6 +52,9 @@ from envs.quadrotor.layout import (
     WIND_Y,
 )
 from envs.quadrotor.noise import between, normal, uniform
+
+NOWHERE = 1e6
+"""Coordinate of the places in the obstacle table that hold no cylinder."""
 
 
 @jit_allocating
@@ -95,6 +98,8 @@ def place_obstacles(
             taken[column * side + row] = True
             obstacles[w, 0, count], obstacles[w, 1, count] = column + 0.5 - 0.5 * side, row + 0.5 - 0.5 * side
         left -= 1
+    for place in range(int(wt[w, OBSTACLES]), obstacles.shape[2]):
+        obstacles[w, 0, place] = obstacles[w, 1, place] = NOWHERE
 
 
 @jit_allocating

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from envs.quadrotor import layout as at
 from envs.quadrotor.airframes import AIRFRAMES, Airframe
 from envs.quadrotor.kernel import observe_worlds, restart_worlds, step_worlds
+from envs.quadrotor.lanes import BLOCK, ROWS, WIDTH
 from envs.quadrotor.noise import make_streams
 from envs.quadrotor.observe import observation_size
 from envs.quadrotor.params import QuadrotorParams, check_capacity
 from envs.quadrotor.reward import HOVER_WEIGHTS, SWARM_WEIGHTS
 
 Floats = NDArray[np.float64]
+_HUGE = 2**19 + 2**18
+"""Numbers in 6 MiB: a huge page or two whatever the buffer's start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +67,8 @@ class Swarm:
         self.kept = max(self.view.history, 9)
         """Past actions that are stored: for the observation and for the longest latency."""
         self.size = observation_size(self.view.neighbours, self.view.history)
-        width = at.padded(self.agents)
-        self.table = np.zeros((at.PAST + 4 * self.kept, width))
+        width = at.padded(self.agents + BLOCK)
+        self.table = large_zeros(at.PAST + 4 * self.kept, width)
         """Agent rows of `layout`, [rows, padded agents]; write to it only between steps."""
         self.world_table = np.zeros((worlds, at.WORLD_COLUMNS))
         self.weights = np.array(SWARM_WEIGHTS + HOVER_WEIGHTS)
@@ -78,7 +81,8 @@ class Swarm:
         self.reward = np.zeros(self.agents)
         self.terminated, self.truncated = np.zeros(self.agents, np.bool_), np.zeros(self.agents, np.bool_)
         self._frames = np.array([frame_row(frame) for frame in airframes])
-        self._keys = np.zeros((self.drones, self.drones))
+        self._lanes = np.zeros(ROWS * WIDTH)
+        self._grid = self._lanes.reshape(ROWS, WIDTH)
         self._streams = np.zeros(worlds, np.uint64)
         for world in range(worlds):
             self.set_params(world, params)
@@ -116,7 +120,8 @@ class Swarm:
             self.obstacles,
             self._streams,
             self._frames,
-            self._keys,
+            self._lanes,
+            self._grid,
             self.observation,
             which,
             self.drones,
@@ -140,7 +145,8 @@ class Swarm:
                 self._streams,
                 self._frames,
                 self.weights,
-                self._keys,
+                self._lanes,
+                self._grid,
                 actions,
                 self.observation,
                 self.final_observation,
@@ -209,7 +215,8 @@ class Swarm:
             self.world_table,
             self.obstacles,
             self._streams,
-            self._keys,
+            self._lanes,
+            self._grid,
             self.observation,
             np.array(list(worlds), np.int64),
             self.drones,
@@ -217,6 +224,13 @@ class Swarm:
             self.view.history,
             self.kept,
         )
+
+
+def large_zeros(rows: int, width: int) -> Floats:
+    """Zeros [rows, width] in a buffer of at least 4 MiB: from there on NumPy asks for huge pages, and rows do not each need their own."""
+    buffer = np.empty(max(rows * width, _HUGE), np.float64)[: rows * width]
+    buffer.fill(0.0)
+    return buffer.reshape(rows, width)
 
 
 def frame_row(frame: Airframe) -> list[float]:

@@ -13,15 +13,16 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch, resolve_params
+from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch
 from envs.quantum.actions import COUNT, PAIRS, QUBITS, STOP, Mask, decode
+from envs.quantum.angles import optimise_grown
+from envs.quantum.certificate import sector_numbers
 from envs.quantum.drawing import draw_circuit
 from envs.quantum.encoding import SIZE, TOTALS, reactions
-from envs.quantum.energies import energies
+from envs.quantum.energies import state_of
 from envs.quantum.gates import CircuitBatch, Gate, count_gates, depth, empty_batch
 from envs.quantum.machine import Machine, make_machine
-from envs.quantum.optimise import grow_batch
-from envs.quantum.params import QuantumParams
+from envs.quantum.params import resolve_quantum
 from envs.quantum.paulis import Float64
 from envs.quantum.problems import PROBLEMS
 from envs.quantum.rewards import Change, pay
@@ -29,9 +30,6 @@ from envs.task import TaskSpec
 
 Float32 = NDArray[np.float32]
 MOST_GATES = 100
-KICK = 0.5
-"""Radians: spread of the second start's angles about the first's."""
-ITERATIONS = 50
 
 
 def observation_space() -> gymnasium.spaces.Box:
@@ -57,7 +55,7 @@ class QuantumBatch:
         self._measured, self._true, self._returns = np.zeros(n), np.zeros(n), np.zeros(n)
         self._lengths, self._limits, self._evaluations = np.zeros(n, int), np.zeros(n, int), np.zeros(n)
         self._reactions, self._used = np.zeros((n, STOP)), np.zeros((n, STOP), int)
-        self._masks = np.zeros((n, COUNT), bool)
+        self._masks, self._entangled = np.zeros((n, COUNT), bool), np.zeros(n)
         self._illegal = np.zeros(n, bool)
 
     def reset(self, seed: int) -> Float32:
@@ -70,7 +68,7 @@ class QuantumBatch:
 
     def _next_machine(self) -> Machine:
         given = self._task.params if self._source is None else {**self._task.params, **self._source()}
-        return make_machine(QuantumParams.model_validate(resolve_params("quantum", QuantumParams, given)))
+        return make_machine(resolve_quantum(self._task.family, given))
 
     def _begin(self, slots: Iterable[int]) -> None:
         """Start episodes in `slots` on the machines that are set."""
@@ -82,8 +80,8 @@ class QuantumBatch:
             self._lengths[slot], self._evaluations[slot], self._returns[slot] = 0, 1.0, 0.0
             self._illegal[slot] = False
             self._used[slot] = -1
-        for machine, group in self._groups(started):
-            self._measured[group] = energies(machine.measured, _rows(self._circuits, group))
+        for slot in started:
+            self._measured[slot] = self._machines[slot].energy_of((), self._generators[slot])
         self._look(started)
 
     def _groups(self, slots: list[int]) -> list[tuple[Machine, list[int]]]:
@@ -100,7 +98,8 @@ class QuantumBatch:
             machine = self._machines[slot]
             row = (batch.kinds[slot], batch.qubits[slot], batch.controls[slot], batch.angles[slot])
             count = int(batch.lengths[slot])
-            self._true[slot] = reactions(machine.true, *row, count, machine.two_qubit, self._reactions[slot])
+            found = reactions(machine.true, *row, count, machine.two_qubit, self._reactions[slot])
+            self._true[slot], self._entangled[slot] = found
             self._masks[slot] = machine.legal(batch, slot)
 
     def step(self, actions: NDArray[Any]) -> StepBatch:
@@ -129,12 +128,7 @@ class QuantumBatch:
     def _optimise(self, slots: list[int]) -> None:
         for machine, group in self._groups(slots):
             rows = _rows(self._circuits, group)
-            kicks = np.zeros((len(group), MOST_GATES))
-            for index, slot in enumerate(group):
-                count = int(rows.lengths[index])
-                kicks[index, :count] = KICK * self._generators[slot].standard_normal(count)
-            kicks[rows.kinds > 2] = 0.0
-            reached, spent = grow_batch(machine.measured, rows, kicks, iterations=ITERATIONS)
+            reached, spent = optimise_grown(machine, rows, [self._generators[slot] for slot in group])
             self._circuits.angles[group] = rows.angles
             self._measured[group] = reached
             self._evaluations[group] += spent
@@ -199,6 +193,10 @@ class QuantumBatch:
             extras={
                 "energy_error": machine.error_of(true),
                 "measured_error": machine.error_of(measured),
+                "noise_error": measured - true,
+                "oracle": float(machine.params.reward_kind != 3),
+                "entanglement": float(self._entangled[slot]),
+                **sector_numbers(machine.problem, state_of(machine.true, circuit)),
                 "floor_error": machine.problem.floor_error,
                 "gates": float(len(circuit)),
                 "two_qubit_gates": float(pairs),
@@ -255,6 +253,7 @@ class QuantumBatch:
             measured=self._measured,
             true=self._true,
             reactions=self._reactions,
+            entanglement=self._entangled,
             limits=self._limits,
             illegal=self._illegal,
             evaluations=self._evaluations,

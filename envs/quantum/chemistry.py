@@ -5,7 +5,9 @@ It does what the published benchmark files were made with; it needs no chemistry
 
 from __future__ import annotations
 
+import math
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -82,20 +84,36 @@ def _require(package: str) -> Any:
 
 def _build(pyscf: Any, molecule: Molecule) -> Any:
     gto = import_module("pyscf.gto")
-    for atom in filter(None, (part.strip() for part in molecule.atoms.split(";"))):
+    listed = [part.strip() for part in molecule.atoms.split(";") if part.strip()]
+    if not listed:
+        raise ValueError("a molecule needs at least one atom, such as 'H 0 0 0; H 0 0 0.74'.")
+    for atom in listed:
         if not re.fullmatch(r"[A-Z][a-z]?(\s+[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?){3}", atom):
             raise ValueError(f"atom {atom!r} is not an element and three numbers, such as 'H 0 0 0.74'.")
+    _check_apart(listed)
     try:
-        return gto.M(
-            atom=molecule.atoms,
-            basis=molecule.basis,
-            unit=molecule.unit,
-            charge=molecule.charge,
-            spin=None,
-            verbose=0,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error says it
+            return gto.M(
+                atom=molecule.atoms,
+                basis=molecule.basis,
+                unit=molecule.unit,
+                charge=molecule.charge,
+                spin=None,
+                verbose=0,
+            )
     except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{pyscf.__name__} cannot build the molecule {molecule.atoms!r}: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{pyscf.__name__} cannot build the molecule {molecule.atoms!r}: {reason}") from None
+
+
+def _check_apart(atoms: Sequence[str]) -> None:
+    """Raise `ValueError` when two atoms lie on one another."""
+    places = [tuple(float(number) for number in atom.split()[1:]) for atom in atoms]
+    for index, one in enumerate(places):
+        for other in range(index):
+            if math.dist(one, places[other]) < 0.1:
+                raise ValueError(f"atoms {atoms[other]!r} and {atoms[index]!r} lie on one another: check the geometry.")
 
 
 def _choose_active(molecule: Molecule, electrons: int, orbitals: int) -> tuple[int, list[int], list[int]]:
@@ -123,9 +141,11 @@ def _choose_active(molecule: Molecule, electrons: int, orbitals: int) -> tuple[i
 def _check_size(molecule: Molecule, modes: int) -> None:
     qubits = modes - {"parity": 2, "jordan-wigner-1": 1}.get(molecule.mapping, 0)
     if qubits > MAX_QUBITS:
+        gigabytes = 8 * 4.0**qubits / 1e9
         raise ValueError(
-            f"{molecule.name} needs {qubits} qubits, at most {MAX_QUBITS} fit in memory: keep at most {MAX_QUBITS // 2} "
-            f"orbitals ({MAX_QUBITS // 2 + 1} with the parity mapping) by --active, such as --active 2e3o."
+            f"{molecule.name} needs {qubits} qubits: exact diagonalisation would take {gigabytes:,.0f} GB. At most {MAX_QUBITS} "
+            f"fit (0.13 GB): keep at most {MAX_QUBITS // 2} orbitals ({MAX_QUBITS // 2 + 1} with the parity mapping) by "
+            f"--active, such as --active 2e3o; worlds and trainers take at most 8 qubits."
         )
 
 

@@ -36,4 +36,21 @@ def kernel(function: Function) -> Function:
     return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def quick(function: Function) -> Function:
+    """The same for plain sums, whose order the compiler may change."""
+    require_numba()
+    from numba import njit
+
+    reordered = {"contract", "reassoc", "nsz"}
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy", fastmath=reordered)(function))
+
+
+def inlined(function: Function) -> Function:
+    """The same for a function that is always written into its callers, so that their constants are known in it."""
+    require_numba()
+    from numba import njit
+
+    return cast(Function, njit(nogil=True, error_model="numpy", forceinline=True)(function))
+
+
 drop_stale(Path(__file__).parent)

@@ -13,9 +13,10 @@ import numpy as np
 from envs.quantum import statevector
 from envs.quantum.actions import COUNT, PAIRS, QUBITS, STOP
 from envs.quantum.compiled import kernel
-from envs.quantum.energies import Model
+from envs.quantum.energies import Model, dot
 from envs.quantum.gates import CNOT, Gate, moments
 from envs.quantum.paulis import Float64, Int32
+from envs.quantum.trigonometry import turn_angles
 
 TOTALS = 10
 SIZE = 2 * STOP + COUNT + TOTALS
@@ -56,24 +57,45 @@ def reactions(
     count: int,
     two_qubit: int,
     out: Float64,
-) -> float:
-    """Write into `out` [STOP] how the noiseless energy reacts to each action; return that energy.
+) -> tuple[float, float]:
+    """Write into `out` [STOP] how the noiseless energy reacts to each action; return that energy and the entanglement.
 
     Derivative by the angle for a rotation, difference for a two-qubit gate, 0 beyond the problem's qubits.
     """
-    psi = np.empty(1 << model.qubits, np.complex128)
-    lam, other = np.empty_like(psi), np.empty_like(psi)
+    psi, lam, other = np.empty(2 * model.size), np.empty(2 * model.size), np.empty(2 * model.size)
+    cosines, sines = np.empty((1, count)), np.empty((1, count))
     out[:] = 0.0
-    statevector.run_circuit(psi, model.start, kinds, qubits, controls, angles, count)
-    energy = statevector.multiply(model.starts, model.columns, model.values, psi, lam)
+    turn_angles(angles, count, 0.5, cosines[0], sines[0])
+    statevector.run_circuit(psi, model.size, model.start, kinds, qubits, controls, count, cosines, sines)
+    statevector.multiply(model.blocks, model.rows, model.columns, psi, lam)
+    energy, mixed = dot(psi, lam), mixedness(psi, model.qubits)
     for qubit in range(model.qubits):
-        for kind in range(3):
-            out[PAIRS + 3 * qubit + kind] = statevector.slope(psi, lam, kind, qubit)
+        for kind in range(3):  # undoing no rotation at all gives the slope of one at angle 0
+            out[PAIRS + 3 * qubit + kind] = statevector.undo_gate(psi, lam, kind, qubit, -1, 1.0, 0.0)
     for control in range(model.qubits):
         for target in range(model.qubits):
             if target != control:
                 other[:] = psi
-                statevector.entangle(other, two_qubit, 1 << target, 1 << control)
-                after = statevector.multiply(model.starts, model.columns, model.values, other, lam)
-                out[control * (QUBITS - 1) + target - (1 if target > control else 0)] = after - energy
-    return energy
+                statevector.entangle(other, 0, model.size, two_qubit, target, control)
+                statevector.multiply(model.blocks, model.rows, model.columns, other, lam)
+                place = control * (QUBITS - 1) + target - (1 if target > control else 0)
+                out[place] = dot(other, lam) - energy
+    return energy, mixed
+
+
+@kernel
+def mixedness(psi: Float64, qubits: int) -> float:
+    """Mean over the qubits of 2 (1 - purity): Meyer and Wallach's entanglement, 0 for product states, at most 1."""
+    size, total = len(psi) >> 1, 0.0
+    for qubit in range(qubits):
+        step, up, real, imag = 1 << qubit, 0.0, 0.0, 0.0
+        for low in range(size):
+            if low & step:
+                up += psi[low] ** 2 + psi[size + low] ** 2
+            else:
+                a, b, x, y = psi[low], psi[size + low], psi[low + step], psi[size + low + step]
+                real += a * x + b * y
+                imag += a * y - b * x
+        # eigenvalues of the qubit's density matrix: determinant = (1 - purity) / 2
+        total += 4.0 * (up * (1.0 - up) - real * real - imag * imag)
+    return total / qubits

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.quantum import pauli_transfer, statevector
-from envs.quantum.compiled import kernel
+from envs.quantum.compiled import kernel, quick
 from envs.quantum.gates import CircuitBatch, Gate, pack
 from envs.quantum.noise import Noise, blur
-from envs.quantum.paulis import Float64, Int32
+from envs.quantum.paulis import Float64, Int32, SparseMatrix, Term, sparse_matrix
 from envs.quantum.problems import Problem
 from envs.quantum.statevector import Complex128
+from envs.quantum.trigonometry import turn_angles
 
 
 class Model(NamedTuple):
@@ -23,9 +24,14 @@ class Model(NamedTuple):
     noisy: bool
     start: int
     """Basis state before the first gate."""
-    starts: Int32
+    size: int
+    """Amplitudes kept: 2^n, at least 8 (the further ones stay 0)."""
+    blocks: Float64
+    """[K * 64] the blocks of 8 by 8 of the Hamiltonian that are not all 0, each column by column."""
+    rows: Int32
+    """[K] first row of each block."""
     columns: Int32
-    values: Float64
+    """[K] first column of each block."""
     weights: Float64
     """[4^n] of the measured observable, read-out error included; [1] when noiseless."""
     single: Float64
@@ -35,8 +41,12 @@ class Model(NamedTuple):
 class Scratch(NamedTuple):
     """Memory that the kernels work in."""
 
-    psi: Complex128
-    lam: Complex128
+    psi: Float64
+    """[2 size] real parts, then imaginary parts."""
+    lam: Float64
+    cosines: Float64
+    """[1, gates] of half the angles, or of the angles when noisy."""
+    sines: Float64
     tape: Float64
     """[gates + 1, 4^n] when noisy."""
     pulled: Float64
@@ -44,25 +54,45 @@ class Scratch(NamedTuple):
 
 def make_model(problem: Problem, noise: Noise | None = None, *, start: int = 0) -> Model:
     """Prepare `problem` for simulation from basis state `start`, under `noise` or without."""
-    matrix = problem.matrix
     qubits = problem.qubits
+    size = max(8, 1 << qubits)
+    matrix = _cut(problem.matrix, size)
     if noise is None:
-        empty = (np.zeros(1), np.ones((qubits, 4)), np.ones((qubits, qubits, 9)))
-        return Model(qubits, False, start, matrix.starts, matrix.columns, matrix.values, *empty)
+        return Model(
+            qubits, False, start, size, *matrix, np.zeros(1), np.ones((qubits, 4)), np.ones((qubits,) * 2 + (9,))
+        )
     weights = blur(problem.weights, noise.readout)
-    return Model(qubits, True, start, matrix.starts, matrix.columns, matrix.values, weights, noise.single, noise.double)
+    return Model(qubits, True, start, size, *matrix, weights, noise.single, noise.double)
+
+
+def _cut(matrix: SparseMatrix, size: int) -> tuple[Float64, Int32, Int32]:
+    """Blocks of 8 by 8 [K * 64], their first rows and columns; neighbours lie in different rows, so that they overlap."""
+    rows = np.repeat(np.arange(len(matrix.starts) - 1), np.diff(matrix.starts))
+    across = size // 8
+    places = (matrix.columns // 8) * across + rows // 8
+    kept, index = np.unique(places, return_inverse=True)
+    blocks = np.zeros((len(kept), 8, 8))
+    np.add.at(blocks, (index, matrix.columns % 8, rows % 8), matrix.values)
+    first_rows, first_columns = 8 * (kept % across), 8 * (kept // across)
+    return blocks.reshape(-1), first_rows.astype(np.int32), first_columns.astype(np.int32)
 
 
 @kernel
 def make_scratch(model: Model, most_gates: int) -> Scratch:
     """Memory for circuits of up to `most_gates` gates."""
-    size = 1 << model.qubits
-    wide = size * size if model.noisy else 1
+    wide = 1 << (2 * model.qubits) if model.noisy else 1
     rows = most_gates + 1 if model.noisy else 1
-    return Scratch(np.empty(size, np.complex128), np.empty(size, np.complex128), np.empty((rows, wide)), np.empty(wide))
+    return Scratch(
+        statevector.make_states(1, model.size),
+        statevector.make_states(1, model.size),
+        np.empty((1, most_gates)),
+        np.empty((1, most_gates)),
+        np.empty((rows, wide)),
+        np.empty(wide),
+    )
 
 
-@kernel
+@quick
 def dot(one: Float64, two: Float64) -> float:
     """Inner product (numba's own needs SciPy)."""
     total = 0.0
@@ -75,14 +105,26 @@ def dot(one: Float64, two: Float64) -> float:
 def energy_of(
     model: Model, scratch: Scratch, kinds: Int32, qubits: Int32, controls: Int32, angles: Float64, count: int
 ) -> float:
-    """Energy of one circuit."""
+    """Energy of one circuit; leaves its state in `scratch`."""
+    turns = scratch.cosines, scratch.sines
+    turn_angles(angles, count, 1.0 if model.noisy else 0.5, turns[0][0], turns[1][0])
     if model.noisy:
         row = pauli_transfer.run_tape(
-            scratch.tape, model.start, kinds, qubits, controls, angles, count, model.single, model.double
+            scratch.tape,
+            model.start,
+            kinds,
+            qubits,
+            controls,
+            turns[0][0],
+            turns[1][0],
+            count,
+            model.single,
+            model.double,
         )
         return dot(model.weights, scratch.tape[row])
-    statevector.run_circuit(scratch.psi, model.start, kinds, qubits, controls, angles, count)
-    return statevector.multiply(model.starts, model.columns, model.values, scratch.psi, scratch.lam)
+    statevector.run_circuit(scratch.psi, model.size, model.start, kinds, qubits, controls, count, turns[0], turns[1])
+    statevector.multiply(model.blocks, model.rows, model.columns, scratch.psi, scratch.lam)
+    return dot(scratch.psi, scratch.lam)
 
 
 @kernel
@@ -106,14 +148,17 @@ def slope_of(
             kinds,
             qubits,
             controls,
-            angles,
+            scratch.cosines[0],
+            scratch.sines[0],
             count,
             model.single,
             model.double,
             gradient,
         )
     else:
-        statevector.undo_circuit(scratch.psi, scratch.lam, kinds, qubits, controls, angles, count, gradient)
+        statevector.undo_circuit(
+            scratch.psi, scratch.lam, kinds, qubits, controls, count, scratch.cosines, scratch.sines, gradient
+        )
     return energy
 
 
@@ -121,9 +166,33 @@ def slope_of(
 def _all_energies(
     model: Model, kinds: Int32, qubits: Int32, controls: Int32, angles: Float64, lengths: Int32, out: Float64
 ) -> None:
+    if not model.noisy:
+        _clean_energies(model, kinds, qubits, controls, angles, lengths, out)
+        return
     scratch = make_scratch(model, kinds.shape[1])
     for b in range(len(lengths)):
         out[b] = energy_of(model, scratch, kinds[b], qubits[b], controls[b], angles[b], lengths[b])
+
+
+@kernel
+def _clean_energies(
+    model: Model, kinds: Int32, qubits: Int32, controls: Int32, angles: Float64, lengths: Int32, out: Float64
+) -> None:
+    """Noiseless energies, as many circuits together as fit the nearest cache."""
+    size, most = model.size, min(statevector.chunk_of(model.size), max(len(lengths), 1))
+    states, lam = statevector.make_states(most, size), statevector.make_states(1, size)
+    width = kinds.shape[1]
+    cosines, sines = np.empty((most, width)), np.empty((most, width))
+    for first in range(0, len(lengths), most):
+        last = min(first + most, len(lengths))
+        flat = angles[first:last].reshape(-1)
+        turn_angles(flat, len(flat), 0.5, cosines.reshape(-1), sines.reshape(-1))
+        part = kinds[first:last], qubits[first:last], controls[first:last], lengths[first:last]
+        statevector.run_circuits(states, size, model.start, model.qubits, *part, cosines, sines)
+        for b in range(first, last):
+            psi = states[2 * size * (b - first) : 2 * size * (b - first + 1)]
+            statevector.multiply(model.blocks, model.rows, model.columns, psi, lam)
+            out[b] = dot(psi, lam)
 
 
 @kernel
@@ -142,10 +211,21 @@ def _all_gradients(
         out[b] = slope_of(model, scratch, kinds[b], qubits[b], controls[b], angles[b], lengths[b], gradients[b])
 
 
+@kernel
+def _highest(qubits: Int32, controls: Int32, lengths: Int32) -> int:
+    """Highest qubit in use; far beyond any when a number is negative or a circuit longer than its row."""
+    highest = -1
+    for b in range(len(lengths)):
+        if lengths[b] > qubits.shape[1]:
+            return 99
+        for g in range(lengths[b]):
+            highest = max(highest, qubits[b, g], controls[b, g], 99 if qubits[b, g] < 0 else -1)
+    return highest
+
+
 def check_fits(model: Model, batch: CircuitBatch) -> None:
     """Raise `ValueError` when a circuit of `batch` uses a qubit that `model` does not have."""
-    used = np.arange(batch.kinds.shape[1]) < batch.lengths[:, None]
-    highest = int(np.maximum(batch.qubits, batch.controls)[used].max(initial=-1))
+    highest = _highest(batch.qubits, batch.controls, batch.lengths)
     if highest >= model.qubits:
         raise ValueError(f"a circuit uses qubit {highest}, the Hamiltonian has {model.qubits}, counted from 0.")
 
@@ -170,11 +250,11 @@ def state_of(model: Model, circuit: Sequence[Gate]) -> Complex128:
     """Noiseless state vector [2^n] of one circuit."""
     batch = pack([circuit])
     check_fits(model, batch)
-    psi = np.empty(1 << model.qubits, dtype=np.complex128)
-    statevector.run_circuit(
-        psi, model.start, batch.kinds[0], batch.qubits[0], batch.controls[0], batch.angles[0], len(circuit)
-    )
-    return psi
+    psi = np.empty((2, model.size))
+    cosines, sines = np.cos(0.5 * batch.angles), np.sin(0.5 * batch.angles)
+    row = batch.kinds[0], batch.qubits[0], batch.controls[0], len(circuit)
+    statevector.run_circuit(psi.reshape(-1), model.size, model.start, *row, cosines, sines)
+    return np.asarray((psi[0] + 1j * psi[1])[: 1 << model.qubits])
 
 
 def coefficients_of(model: Model, circuit: Sequence[Gate]) -> Float64:
@@ -188,7 +268,8 @@ def coefficients_of(model: Model, circuit: Sequence[Gate]) -> Float64:
         batch.kinds[0],
         batch.qubits[0],
         batch.controls[0],
-        batch.angles[0],
+        np.cos(batch.angles[0]),
+        np.sin(batch.angles[0]),
         len(circuit),
         model.single,
         model.double,
@@ -196,9 +277,8 @@ def coefficients_of(model: Model, circuit: Sequence[Gate]) -> Float64:
     return np.asarray(tape[row])
 
 
-def expectation(terms: Sequence[tuple[str, float]], psi: Complex128) -> float:
+def expectation(terms: Sequence[Term], psi: Complex128) -> float:
     """<psi|O|psi> of a Pauli list."""
-    from envs.quantum.paulis import sparse_matrix
-
     matrix = sparse_matrix(terms)
-    return statevector.multiply(matrix.starts, matrix.columns, matrix.values, psi, np.empty_like(psi))
+    rows = np.repeat(np.arange(len(psi)), np.diff(matrix.starts))
+    return float(np.sum(matrix.values * (psi[rows].conj() * psi[matrix.columns]).real))

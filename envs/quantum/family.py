@@ -8,9 +8,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.family import BatchEnv, Card, Family, Params, ParamSource, resolve_params
+from envs.family import BatchEnv, Card, Family, Params, ParamSource
 from envs.quantum.compiled import require_numba
-from envs.quantum.params import QuantumParams
+from envs.quantum.params import QuantumParams, StoredParams, resolve_quantum
 from envs.task import ParamValue, TaskSpec
 
 NAME = "quantum"
@@ -19,8 +19,9 @@ NAME = "quantum"
 class QuantumFamily:
     """Circuit search for the ground states of small Hamiltonians."""
 
-    name = NAME
-    params_model: type[Params] = QuantumParams
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
+        self.params_model: type[Params] = StoredParams if ":" in name else QuantumParams
 
     def card(self) -> Card:
         """Tell a model about the family."""
@@ -38,8 +39,8 @@ class QuantumFamily:
             raise ValueError(f"quantum: horizon = {horizon} is not a number of gates of at least 1.")
         if seed < 0:
             raise ValueError(f"quantum: seed = {seed} is negative; give 0 or more.")
-        filled = resolve_params(self.name, QuantumParams, params or {})
-        return TaskSpec(family=self.name, params=filled, horizon=horizon or HORIZON, seed=seed)
+        filled = resolve_quantum(self.name, params or {})
+        return TaskSpec(family=self.name, params=filled.model_dump(), horizon=horizon or HORIZON, seed=seed)
 
     def make(self, task: TaskSpec) -> gymnasium.Env[Any, Any]:
         """One circuit; see `envs.quantum.env.QuantumEnv`."""
@@ -65,10 +66,20 @@ class QuantumFamily:
 
 
 def make_family(name: str) -> Family:
-    """Build the family; raises `ValueError` when `name` carries more than `quantum`, `ImportError` without numba."""
-    if name != NAME:
-        raise ValueError(
-            f"unknown environment {name!r}. Did you mean {NAME!r}? It takes task parameters, not variants."
-        )
+    """Build the family: `quantum`, or `quantum:NAME` for a made problem (see stored.py).
+
+    Raises `ValueError` for a problem that is not there, `ImportError` without numba.
+    """
     require_numba()
-    return QuantumFamily()
+    head, colon, stored = name.partition(":")
+    if head != NAME:
+        raise ValueError(f"unknown environment {name!r}. Did you mean {NAME!r}?")
+    if colon:
+        from envs.quantum.actions import QUBITS
+        from envs.quantum.stored import load_stored
+
+        if (qubits := load_stored(stored).qubits) > QUBITS:
+            raise ValueError(
+                f"{name} has {qubits} qubits; worlds take at most {QUBITS}: keep fewer orbitals by --active."
+            )
+    return QuantumFamily(name)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from envs.quantum.actions import GATE_SETS, Mask, allowed
-from envs.quantum.energies import Model, make_model
-from envs.quantum.gates import CircuitBatch
+from envs.quantum.energies import Model, energies, make_model
+from envs.quantum.gates import CircuitBatch, Gate, pack
 from envs.quantum.legality import published_rule, strong_rule
 from envs.quantum.noise import noise_of
 from envs.quantum.params import QuantumParams, problem_of
 from envs.quantum.problems import Problem
+from envs.quantum.shots import Plan, make_plan, sample_energy
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +32,8 @@ class Machine:
     allowed: Mask
     two_qubit: int
     """Kind of the gate set's two-qubit gate."""
+    plan: Plan | None = None
+    """How the energy is measured shot by shot; none where it is exact."""
 
     def error_of(self, energy: float) -> float:
         """Energy above the exact one."""
@@ -46,6 +50,12 @@ class Machine:
         if error < limit:
             return 1.0 + 0.5 * (1.0 - gates / self.params.max_gates)
         return min(max(math.log(worst / error) / math.log(worst / limit), 0.0), 1.0)
+
+    def energy_of(self, circuit: Sequence[Gate], rng: np.random.Generator) -> float:
+        """Energy as the machine gives it: exact, or estimated from the task's shots."""
+        if self.plan is None:
+            return float(energies(self.measured, pack([circuit]))[0])
+        return sample_energy(self.plan, self.measured, circuit, self.params.shots, rng)[0]
 
     def legal(self, batch: CircuitBatch, slot: int) -> Mask:
         """[COUNT] actions that may be taken in one world now, by the task's mask rule."""
@@ -71,12 +81,12 @@ def make_machine(params: QuantumParams) -> Machine:
     problem = problem_of(params)
     start = problem.floor_state if params.start_state else 0
     true = make_model(problem, start=start)
-    measured = true
+    measured, readout = true, None
     if params.is_noisy:
         noise = noise_of(
             params.noise_kind, params.noise_level, params.noise_ratio, params.readout_error, problem.qubits
         )
-        measured = make_model(problem, noise, start=start)
+        measured, readout = make_model(problem, noise, start=start), noise.readout
     return Machine(
         params=params,
         problem=problem,
@@ -84,4 +94,5 @@ def make_machine(params: QuantumParams) -> Machine:
         true=true,
         allowed=allowed(problem.qubits, params.gate_set, params.coupling),
         two_qubit=GATE_SETS[params.gate_set][-1],
+        plan=make_plan(problem.terms, readout) if params.shots else None,
     )

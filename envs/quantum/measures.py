@@ -43,6 +43,25 @@ VARIABLES = (
         high=100,
         meaning="largest slope of the energy by any rotation that could be added next; near 0 means a single rotation gains nothing",
     ),
+    Variable(
+        name="gradient_norm",
+        unit="Ha/rad",
+        low=0,
+        high=500,
+        meaning="length of the vector of slopes by every rotation that could be added next",
+    ),
+    Variable(
+        name="entanglement",
+        low=-1e-9,
+        high=1.0 + 1e-9,
+        meaning="how entangled the state is on average: 0 for a product of single qubits, 1 when every qubit is fully mixed",
+    ),
+    Variable(
+        name="expressivity",
+        low=0,
+        high=100,
+        meaning="rotations for each direction in which the state could move; far below 1 the circuit cannot reach most states",
+    ),
     Variable(name="evaluations", low=0, high=1e9, meaning="energy evaluations spent on this circuit so far"),
     Variable(name="illegal", low=0, high=1, meaning="1 when the last action was not legal and added nothing, else 0"),
 )
@@ -55,6 +74,7 @@ def name_state(
     measured: Float64,
     true: Float64,
     reactions: Float64,
+    entanglement: Float64,
     limits: NDArray[np.int_],
     illegal: NDArray[np.bool_],
     evaluations: Float64,
@@ -75,6 +95,9 @@ def name_state(
         "depth": np.array([float(depth(circuit)) for circuit in circuits]),
         "gates_left": np.asarray(limits, dtype=float) - gates,
         "gradient": np.abs(reactions[:, PAIRS:]).max(axis=1),
+        "gradient_norm": np.sqrt((reactions[:, PAIRS:] ** 2).sum(axis=1)),
+        "entanglement": entanglement.copy(),
+        "expressivity": counts[:, 1] / np.array([2.0 ** (machine.problem.qubits + 1) - 2.0 for machine in machines]),
         "evaluations": evaluations.copy(),
         "illegal": illegal.astype(float),
     }

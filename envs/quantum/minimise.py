@@ -64,6 +64,8 @@ class Minimised:
     evaluations: int
     lengths: tuple[tuple[int, int], ...]
     """(evaluations, gates) at every improvement."""
+    trail: tuple[Circuit, ...]
+    """The circuit at every improvement, shortest last."""
 
 
 def minimise(
@@ -89,7 +91,9 @@ def minimise(
         _prune_filled(search)
         _shorten(search, patience)
         cycle += 1
-    return Minimised(circuit=search.best, evaluations=search.spent, lengths=tuple(search.lengths))
+    return Minimised(
+        circuit=search.best, evaluations=search.spent, lengths=tuple(search.lengths), trail=tuple(search.trail)
+    )
 
 
 class _Search:
@@ -104,7 +108,7 @@ class _Search:
         """Accurate and as short as the best: where shortening starts."""
         self.filled: Circuit | None = None
         """Accurate, with all rotations: where thinning and random pruning start."""
-        self.spent, self.lengths = 0, list[tuple[int, int]]()
+        self.spent, self.lengths, self.trail = 0, list[tuple[int, int]](), list[Circuit]()
         self._budget, self._pulse, self._asked = budget, pulse, False
 
     @property
@@ -117,6 +121,7 @@ class _Search:
         if not self.lengths or len(circuit) < len(self.best):
             self.best = circuit
             self.lengths.append((self.spent, len(circuit)))
+            self.trail.append(circuit)
         if len(circuit) == len(self.best):
             self.base = circuit
 

@@ -18,7 +18,7 @@ from envs.quantum.paulis import Float64
 Local = tuple[float, float, float, float]
 """(lx, ly, lz, tz) of a local channel."""
 NOTHING: Local = (1.0, 1.0, 1.0, 0.0)
-KINDS = ("depolarising", "bit_flip", "phase_flip", "amplitude_damping", "thermal_relaxation")
+KINDS = ("depolarising", "bit_flip", "phase_flip", "amplitude_damping", "thermal_relaxation", "mumbai", "ourense")
 """In the order of the task parameter `noise_kind`."""
 
 
@@ -102,10 +102,16 @@ def noise_of(kind: int, level: float, ratio: float, readout: float, qubits: int)
     """Noise of the family's task parameters: `level` a rotation, `ratio` times as much a two-qubit gate.
 
     `level` is the probability of a depolarising, flip or damping event, or for thermal relaxation the gate's duration in
-    units of T1 = T2. A two-qubit gate's depolarising acts on the pair, any other noise on both of its qubits.
+    units of T1 = T2. A device's medians are taken a thousand times `level` as strong, whatever the `ratio`. A two-qubit
+    gate's depolarising acts on the pair, any other noise on both of its qubits.
     """
     one, two = level, level * ratio
     both = (readout, readout)
+    if KINDS[kind] in ("mumbai", "ourense"):
+        from envs.quantum.devices import median_noise
+
+        device = median_noise(KINDS[kind], qubits, 1000.0 * level, readout=False)
+        return Noise(device.single, device.double, np.tile(np.array(both), (qubits, 1)))
     if KINDS[kind] == "depolarising":
         return make_noise(qubits, single_depolarising=one, double_depolarising=two, readout=both)
     channels: dict[str, Callable[[float], Local]] = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.util import find_spec
+
 from pydantic import Field
 
-from envs.family import Params
+from envs.family import Params, resolve_params
 from envs.quantum.noise import KINDS
 from envs.quantum.problems import MOLECULES, PROBLEMS, Problem, load_problem
+from envs.quantum.stored import load_stored
+from envs.task import ParamValue
 
 
 class QuantumParams(Params):
@@ -19,6 +24,8 @@ class QuantumParams(Params):
     noise_level: float = Field(default=0.0, ge=0.0, le=0.03)
     noise_ratio: float = Field(default=5.0, ge=1.0, le=20.0)
     readout_error: float = Field(default=0.0, ge=0.0, le=0.1)
+    shots: int = Field(default=0, ge=0, le=1_000_000)
+    optimiser: int = Field(default=0, ge=0, le=2 + bool(find_spec("nlopt")))
     gate_set: int = Field(default=0, ge=0, le=2)
     coupling: int = Field(default=0, ge=0, le=2)
     max_gates: int = Field(default=40, ge=1, le=100)
@@ -38,7 +45,32 @@ class QuantumParams(Params):
         return self.noise_level > 0 or self.readout_error > 0
 
 
+class StoredParams(QuantumParams):
+    """The same for a molecule that is not shipped: `problem`, `bond_length` and `field` have no meaning."""
+
+    molecule: str
+    """Name and digest of the stored problem (see stored.py)."""
+
+
+def resolve_quantum(family: str, params: Mapping[str, ParamValue]) -> QuantumParams:
+    """Fill in defaults for family `quantum` or `quantum:NAME`; raises `ValueError` with one line."""
+    _, _, name = family.partition(":")
+    if not name:
+        return QuantumParams.model_validate(resolve_params(family, QuantumParams, params))
+    given = {**params, "molecule": params.get("molecule", name)}
+    if given["molecule"] != name:
+        raise ValueError(f"{family}: molecule = {given['molecule']!r} is another problem than the family's.")
+    return StoredParams.model_validate(resolve_params(family, StoredParams, given))
+
+
+def read_params(params: Mapping[str, ParamValue]) -> QuantumParams:
+    """The parameters of a task, of a shipped problem or a stored one."""
+    return (StoredParams if "molecule" in params else QuantumParams).model_validate(dict(params))
+
+
 def problem_of(params: QuantumParams) -> Problem:
     """The Hamiltonian that `params` name: the shipped geometry nearest to the bond length, or the chain at the field."""
+    if isinstance(params, StoredParams):
+        return load_stored(params.molecule)
     name = PROBLEMS[params.problem]
     return load_problem(name, params.bond_length if name in MOLECULES else params.field)

@@ -7,8 +7,6 @@ row of a tape; gradients run back over the tape and need no invertible channel. 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from envs.quantum.compiled import kernel
@@ -144,7 +142,8 @@ def run_tape(
     kinds: Int32,
     qubits: Int32,
     controls: Int32,
-    angles: Float64,
+    cosines: Float64,
+    sines: Float64,
     count: int,
     single: Float64,
     double: Float64,
@@ -156,7 +155,7 @@ def run_tape(
         source, out = tape[g % rows], tape[(g + 1) % rows]
         q, c = qubits[g], controls[g]
         if kinds[g] <= 2:
-            rotate(source, out, kinds[g], q, math.cos(angles[g]), math.sin(angles[g]), single[q])
+            rotate(source, out, kinds[g], q, cosines[g], sines[g], single[q])
         else:
             pair = double[c, q]
             entangle(
@@ -174,7 +173,8 @@ def undo_tape(
     kinds: Int32,
     qubits: Int32,
     controls: Int32,
-    angles: Float64,
+    cosines: Float64,
+    sines: Float64,
     count: int,
     single: Float64,
     double: Float64,
@@ -187,7 +187,7 @@ def undo_tape(
         q, c = qubits[g], controls[g]
         gradient[g] = 0.0
         if kinds[g] <= 2:
-            cosine, sine = math.cos(angles[g]), math.sin(angles[g])
+            cosine, sine = cosines[g], sines[g]
             gradient[g] = rotate_back(tape[g], lam, kinds[g], q, cosine, sine, single[q])
         else:
             pair = double[c, q]

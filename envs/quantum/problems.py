@@ -139,16 +139,16 @@ _DEFAULT_SETTING = {"h2-2": 0.7414, "h2-3": 0.7414, "h2-4": 0.7414, "lih-4": 2.2
 def _read(name: str) -> tuple[Problem, ...]:
     """Read data/<name>.json; raises `ValueError` when a Pauli list does not have the digest that is written beside it."""
     document = json.loads(files("envs.quantum").joinpath("data", f"{name}.json").read_text(encoding="utf-8"))
-    points = sorted((_parse(document, point) for point in document["points"]), key=lambda point: point.setting)
+    points = sorted((problem_from(document, point) for point in document["points"]), key=lambda point: point.setting)
     return tuple(points)
 
 
-def _parse(document: Mapping[str, Any], point: Mapping[str, Any]) -> Problem:
+def problem_from(document: Mapping[str, Any], point: Mapping[str, Any]) -> Problem:
+    """One geometry of a problem file; raises `ValueError` when its Pauli list does not have the digest beside it."""
     terms = tuple((letters, float(value)) for letters, value in point["terms"])
+    check_terms(terms)
     if digest_terms(terms) != point["sha256"]:
-        raise ValueError(
-            f"the shipped Hamiltonian {document['name']} at {point['setting']} A is damaged: its digest differs."
-        )
+        raise ValueError(f"the Hamiltonian {document['name']} at {point['setting']} A is damaged: its digest differs.")
     return Problem(
         name=document["name"],
         title=document["title"],
@@ -164,6 +164,19 @@ def _parse(document: Mapping[str, Any], point: Mapping[str, Any]) -> Problem:
             key: tuple((letters, float(v)) for letters, v in listed) for key, listed in document["sectors"].items()
         },
     )
+
+
+def point_of(problem: Problem) -> dict[str, Any]:
+    """What a problem file holds of one geometry; `problem_from` reads it."""
+    return {
+        "setting": problem.setting,
+        "geometry": problem.geometry,
+        "exact": round(problem.exact, 11),
+        "floor": round(problem.floor, 11),
+        "floor_state": problem.floor_state,
+        "sha256": problem.digest,
+        "terms": problem.terms,
+    }
 
 
 @cache

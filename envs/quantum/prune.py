@@ -37,7 +37,7 @@ def prune_accurate(
 
     With `greedy` the removal that leaves the lowest energy is kept, else a random one of those that stay accurate.
     """
-    current, spent = tuple(circuit), 0
+    current, spent = _prune_runs(machines, circuit, rng) if greedy else (tuple(circuit), 0)
     while current:
         merged = simplify(current, machines.true.start)
         shorter = [current[:place] + current[place + 1 :] for place in range(len(current))]
@@ -49,6 +49,20 @@ def prune_accurate(
         if not found:
             break
         current = found[0 if greedy else int(rng.integers(len(found)))]
+    return current, spent
+
+
+def _prune_runs(machines: Machines, circuit: Sequence[Gate], rng: np.random.Generator) -> tuple[tuple[Gate, ...], int]:
+    """Take out whole runs of gates, long ones first, while that works: most of a random circuit is not needed."""
+    current, spent = tuple(circuit), 0
+    size = len(current) // 3
+    while size > 1:
+        starts = range(0, len(current) - size + 1, max(1, size // 2))
+        found, made = _accurate(machines, [current[:start] + current[start + size :] for start in starts], rng)
+        spent += made
+        if found:
+            current = found[0]
+        size = min(size, len(current) // 2) if found else size // 2
     return current, spent
 
 

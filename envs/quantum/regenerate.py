@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.quantum.chemistry import Molecule, make_molecule
-from envs.quantum.problems import Problem
+from envs.quantum.problems import Problem, point_of
 
 _log = logging.getLogger(__name__)
 
@@ -87,19 +87,7 @@ def _document(points: list[Problem]) -> dict[str, Any]:
         "title": first.title,
         "mapping": first.mapping,
         "sectors": first.sectors,
-        "points": [_point(problem) for problem in points],
-    }
-
-
-def _point(problem: Problem) -> dict[str, Any]:
-    return {
-        "setting": problem.setting,
-        "geometry": problem.geometry,
-        "exact": round(problem.exact, 11),
-        "floor": round(problem.floor, 11),
-        "floor_state": problem.floor_state,
-        "sha256": problem.digest,
-        "terms": problem.terms,
+        "points": [point_of(problem) for problem in points],
     }
 
 

@@ -27,7 +27,7 @@ def simplify(circuit: Sequence[Gate], start: int = 0) -> tuple[Gate, ...]:
     """The same state from basis state `start` with fewer gates, where a rule sees how.
 
     Equal rotations merge and equal two-qubit gates cancel when all gates between commute with them; a rotation by no
-    angle, RZ and CZ on a wire still in a basis state, and CNOT with a control still in 0 are dropped.
+    angle, RZ on a wire still in a basis state, and two-qubit gates with a control still in 0 are dropped.
     """
     kept: list[Gate] = []
     for gate in circuit:
@@ -74,8 +74,10 @@ def _is_idle(kept: Sequence[Gate], gate: Gate, start: int) -> bool:
     if gate.is_rotation and abs(math.remainder(gate.angle, 2.0 * math.pi)) <= _SMALL:
         return True
     still = [wire for wire in gate.wires if not any(_moves(old, wire) for old in kept)]
-    if gate.kind == RZ or gate.kind == CZ:
+    if gate.kind == RZ:
         return bool(still)
+    if gate.kind == CZ:  # a control in 1 still turns the other wire
+        return len(still) == 2 or any(not start >> wire & 1 for wire in still)
     return gate.kind == CNOT and gate.control in still and not start >> gate.control & 1
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from experimenter.bench.audit_cases import CLEAN, HACKED, Case, make_cases, pack_cases, read_cases, read_plants
 from experimenter.rewards.audit import DEFAULT, Audit, Thresholds, audit_run
-from experimenter.rewards.audit_evidence import OWN, RANDOM, TASK, AuditInput
+from experimenter.rewards.audit_evidence import OWN, RANDOM, AuditInput
 from experimenter.rewards.audit_rules import RULES
 from skills.evidence import wilson_interval
 
@@ -33,7 +33,7 @@ def measure(cases: Path | None = None) -> dict[str, Any]:
 
     Raises `UsageError` when the folder holds none.
     """
-    found = [case for case in read_cases(cases or CASES)]
+    found = read_cases(cases or CASES)
     counted = [case for case in found if case.label in (HACKED, CLEAN)]
     audits = [audit_run(case.evidence) for case in counted]
     truth = [case.label == HACKED for case in counted]
@@ -72,7 +72,7 @@ def table(measured: dict[str, Any]) -> str:
     lines = [
         f"reward audit on {measured['cases']} labelled runs of {measured['families']} families: {measured['hacked']} hacked, "
         f"{measured['clean']} clean ({measured['unclear']} more are unclear and not counted)",
-        f"{'':<22}{'recall':>8}{'95%':>14}{'precision':>11}{'95%':>14}{'hacked: found':>15}{'missed':>8}"
+        f"{'':<34}{'recall':>8}{'95%':>14}{'precision':>11}{'95%':>14}{'hacked: found':>15}{'missed':>8}"
         f"{'clean: flagged':>16}{'passed':>8}",
     ]
     rows = [
@@ -144,7 +144,7 @@ def _leave_one_out(cases: Sequence[Case]) -> dict[str, Any]:
 
 
 def _far(choice: Thresholds) -> float:
-    return sum(abs(getattr(choice, name) - getattr(DEFAULT, name)) for name in _GRID)
+    return sum((abs(float(getattr(choice, name)) - float(getattr(DEFAULT, name))) for name in _GRID), 0.0)
 
 
 def _is_wrong(case: Case, audit: Audit) -> bool:
@@ -162,4 +162,4 @@ def _row(name: str, count: dict[str, Any]) -> str:
 
     recall = share(count["recall"], count["recall_low"], count["recall_high"])
     precision = share(count["precision"], count["precision_low"], count["precision_high"])
-    return f"{name:<22.22}{recall}   {precision}{count['found']:>15}{count['missed']:>8}{count['flagged']:>16}{count['passed']:>8}"
+    return f"{name:<34.34}{recall}   {precision}{count['found']:>15}{count['missed']:>8}{count['flagged']:>16}{count['passed']:>8}"

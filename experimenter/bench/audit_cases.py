@@ -16,6 +16,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from math import fsum
 from pathlib import Path
@@ -109,12 +110,13 @@ def read_cases(folder: Path) -> list[Case]:
 
 def make_cases(plants: Sequence[Plant], work: Path, only: str = "") -> Iterator[Case]:
     """Train, play and label every plant and seed whose name holds `only`; what lies in `work` already is not made again."""
-    os.environ[UNCONFINED_VARIABLE] = "1"
     for plant in plants:
         for index, seed in enumerate(plant.seeds):
             points = plant.points[min(index, len(plant.points) - 1)]
             if only in f"{plant.family}/{plant.name}":
-                yield _make_case(plant, seed, points, work)
+                with _unconfined():
+                    case = _make_case(plant, seed, points, work)
+                yield case
 
 
 def pack_cases(cases: Sequence[Case], folder: Path) -> None:
@@ -171,6 +173,20 @@ def _join(part: Sequence[CurvePoint]) -> CurvePoint:
     names = sorted({name for p in part for name in p.terms})
     terms = {name: fmean(p.terms.get(name, 0.0) for p in part) for name in names}
     return CurvePoint(step=part[-1].step, episodes=sum(p.episodes for p in part), terms=terms, **means)
+
+
+@contextmanager
+def _unconfined() -> Iterator[None]:
+    """Let `train_job` run code programs in this process for a while."""
+    before = os.environ.get(UNCONFINED_VARIABLE)
+    os.environ[UNCONFINED_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[UNCONFINED_VARIABLE]
+        else:
+            os.environ[UNCONFINED_VARIABLE] = before
 
 
 def _make_case(plant: Plant, seed: int, points: int, work: Path) -> Case:

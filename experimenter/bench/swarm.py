@@ -62,9 +62,10 @@ ARMS: Mapping[str, Arm] = {
     "eight": Arm(params=_EIGHT, steps=12_000_000, flights=_ALL),
     "crowded": Arm(
         params=_CROWDED,
-        steps=16_000_000,
+        steps=14_000_000,
+        settings={"contact_weight": 0.6},
         teacher="widen",
-        teacher_settings={"start": "density=0.1,goal_distance=4"},
+        teacher_settings={"start": "density=0.2", "pass_mark": 0.6, "steps": 6},
         flights=_ALL,
     ),
 }
@@ -105,14 +106,18 @@ def measure(
 
     Runs live under `folder` (default: the user's cache folder); what is there already is not run again.
     """
-    table_of = QUICK if quick else {**ARMS, **{f"ablation_{name}": arm for name, arm in ABLATION.items()}}
-    chosen = list(arms or table_of)
+    known = list_arms(quick=quick)
     runs = [
-        run_arm(name, table_of[name], seed, folder or _default_folder())
-        for name in chosen
+        run_arm(name, known[name], seed, folder or _default_folder())
+        for name in (arms or known)
         for seed in (seeds[:1] if quick else seeds)
     ]
     return {"runs": runs, "summary": summarise(runs)}
+
+
+def list_arms(*, quick: bool = False) -> dict[str, Arm]:
+    """Every arm by name."""
+    return dict(QUICK) if quick else {**ARMS, **{f"ablation_{name}": arm for name, arm in ABLATION.items()}}
 
 
 def run_arm(name: str, arm: Arm, seed: int, folder: Path) -> dict[str, Any]:

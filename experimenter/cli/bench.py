@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from experimenter.cli.bench_qas import qas
 from experimenter.cli.bench_rewards import rewards
+from experimenter.cli.bench_swarm import swarm
 from experimenter.cli.output import json_option, print_json
 
 app = typer.Typer(
@@ -22,8 +24,11 @@ _BENCHES: dict[str, tuple[str, str]] = {
         "return on stock BipedalWalker-v3 after 2.5M steps, 3 seeds (about 15 minutes)",
     ),
     "quadrotor": ("experimenter.bench.quadrotor:measure", "quadrotor agent-steps per CPU-second"),
-    "swarm": ("experimenter.bench.swarm:measure", "what the trainer swarm learns, and an ablation (about an hour)"),
     "quantum": ("experimenter.bench.quantum:measure", "quantum circuit simulation against its peers"),
+    "quantum-baselines": (
+        "experimenter.bench.quantum_baselines:measure",
+        "circuit search by floor, random, greedy, ADAPT and qas at equal energy evaluations (a few minutes)",
+    ),
     "library": ("experimenter.bench.library:measure", "query time of a library of 10,000 skills"),
     "rewards-overhead": ("experimenter.bench.rewards_overhead:measure", "cost of a reward program per env step"),
 }
@@ -34,6 +39,8 @@ def list_() -> None:
     """List the benchmarks."""
     for name, (_, what) in _BENCHES.items():
         typer.echo(f"{name:18} {what}")
+    typer.echo(f"{'qas':18} what the trainer qas finds: success over seeds, gate counts (about 20 minutes, or --quick)")
+    typer.echo(f"{'swarm':18} what the trainer swarm learns, and an ablation (about 40 CPU-minutes, or --quick)")
     typer.echo(f"{'rewards':18} reward search against the hand-written rewards of twelve tasks (an hour, or a night)")
 
 
@@ -59,11 +66,13 @@ def _add(name: str, what: str) -> None:
 for _name, (_, _what) in _BENCHES.items():
     _add(_name, _what)
 app.command("rewards")(rewards)
+app.command("qas")(qas)
+app.command("swarm")(swarm)
 
 
 @app.command("all")
 def all_() -> None:
-    """Run every benchmark but `rewards`, one after another.
+    """Run every benchmark but `rewards`, `qas` and `swarm`, one after another.
 
     Example:  experimenter bench all
     """

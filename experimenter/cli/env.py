@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from experimenter.cli import quantum
 from experimenter.cli.output import json_option, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Look at the environment families.")
+app.add_typer(quantum.app, name="quantum")
 
 
 @app.command("list")
@@ -48,14 +50,17 @@ def show(
     Example:  experimenter env show walker
     """
     from envs.catalog import get_family
-    from experimenter.errors import UsageError
+    from experimenter.errors import EnvironmentNotReady, UsageError
 
     try:
         card = get_family(family).card()
     except ValueError as error:
         raise UsageError(str(error)) from error
+    except ImportError as error:
+        raise EnvironmentNotReady(str(error)) from error
+    problems = {"problems": quantum.list_rows()} if card.family == "quantum" else {}
     if json:
-        print_json(dataclasses.asdict(card))
+        print_json({**dataclasses.asdict(card), **problems})
         return
     typer.echo(f"# {card.title} ({card.family})\n\n{card.text.strip()}\n")
     typer.echo(f"Fitness: {card.fitness}\nSuccess: {card.success}\nHorizon: {card.horizon} control steps\n")
@@ -66,6 +71,9 @@ def show(
         [(p.name, f"{p.low:g} to {p.high:g}", f"{p.default:g}", p.unit, p.meaning) for p in card.params],
         empty="no task parameters.",
     )
+    if problems:
+        typer.echo("")
+        quantum.print_problems(problems["problems"])
 
 
 def _variables(head: str, variables: Any) -> None:

@@ -63,7 +63,9 @@ def run(
     ] = False,
     seeds: Annotated[int | None, typer.Option(help="Training seeds in the last rung of a race.")] = None,
     steps: Annotated[int | None, typer.Option(help="Env steps of the last rung, for each seed.")] = None,
-    trainer: Annotated[str | None, typer.Option(help="ppo, swarm, fly, sb3, ...; default: the one made for the family.")] = None,
+    trainer: Annotated[
+        str | None, typer.Option(help="ppo, swarm, fly, sb3, ...; default: the one made for the family.")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Trainer setting NAME=VALUE (repeatable).")] = None,
     teacher: Annotated[str | None, typer.Option(help="fixed, uniform, ladder, alp_gmm.")] = None,
     executor: Annotated[str | None, typer.Option(help="local, inline or ray.")] = None,

@@ -139,18 +139,25 @@ def play(
     from experimenter.cli.opened import open_library
     from experimenter.evaluation.rollout import evaluate, record_rollout
     from experimenter.evaluation.video import write_animation
+    from skills.artifact import read_policy
+    from skills.circuit_export import circuit_files
 
     with open_library(home) as library:
         found = library.get(skill)
         policy = library.load_policy(found)
+        spec, _ = read_policy(library.artifact_folder(found))
+    circuit = circuit_files(spec)
     task = TaskSpec.model_validate(found.task)
     family = get_family(task.family)
     done = evaluate(family, task, policy, range(seed, seed + episodes))
     if out is not None:
         write_animation(out, record_rollout(family, task, policy, seed).frames)
     if json:
-        print_json({"skill": found.id, "film": str(out) if out else None, **done.model_dump(mode="json")})
+        told = {"circuit": {**spec, "openqasm": circuit["circuit.qasm"]}} if circuit else {}
+        print_json({"skill": found.id, "film": str(out) if out else None, **done.model_dump(mode="json"), **told})
         return
+    if circuit:
+        typer.echo(circuit["circuit.txt"])
     rows = zip(done.seeds, done.fitness, done.success, done.native_return, done.length, strict=True)
     print_table(
         ["world", "fitness", "success", "native return", "steps"],

@@ -20,6 +20,7 @@ from math import ceil
 from pydantic import Field
 
 from experimenter.evaluation.statistics import pooled_iqm
+from experimenter.evaluation.weights import weighted_fitness
 from experimenter.records import JobResult, Record, RewardProgram, TrainJob
 from skills.evidence import interquartile_mean
 
@@ -41,6 +42,8 @@ class RacePlan(Record):
     arms: tuple[RewardProgram, ...] = Field(min_length=1)
     """Simplest first: ties go to the earlier arm."""
     rungs: tuple[Rung, ...] = Field(min_length=1)
+    fitness_weights: dict[str, float] = Field(default_factory=dict)
+    """Further true measure -> weight with which a person counts it in the fitness; empty ranks by the fitness alone."""
 
     @property
     def total_steps(self) -> int:
@@ -77,7 +80,9 @@ class Standing(Record):
         return self.survivors[0] if self.survivors else None
 
 
-def plan_race(arms: Sequence[RewardProgram], rungs: Sequence[Rung]) -> RacePlan:
+def plan_race(
+    arms: Sequence[RewardProgram], rungs: Sequence[Rung], fitness_weights: Mapping[str, float] | None = None
+) -> RacePlan:
     """Put arms and rungs together; raises `ValueError` for rungs that do not grow or arms that are named twice."""
     digests = [arm.digest for arm in arms]
     if len(set(digests)) != len(digests):
@@ -85,7 +90,7 @@ def plan_race(arms: Sequence[RewardProgram], rungs: Sequence[Rung]) -> RacePlan:
     for before, after in pairwise(rungs):
         if after.budget_steps <= before.budget_steps or not set(before.seeds) <= set(after.seeds):
             raise ValueError("every rung needs more steps than the one before, and all of its seeds")
-    return RacePlan(arms=tuple(arms), rungs=tuple(rungs))
+    return RacePlan(arms=tuple(arms), rungs=tuple(rungs), fitness_weights=dict(fitness_weights or {}))
 
 
 def fit_race(
@@ -140,9 +145,10 @@ def rung_jobs(plan: RacePlan, rung: int, arms: Sequence[str], template: TrainJob
 
 def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Results) -> Standing:
     """Rank the arms of `jobs` (all jobs of rung number `rung`) and say who goes on, who does not, and why."""
-    worst = _worst_fitness(results[job.digest] for job in jobs if job.digest in results)
+    weights = plan.fitness_weights
+    worst = _worst_fitness((results[job.digest] for job in jobs if job.digest in results), weights)
     scores = [
-        _score(arm, [job for job in jobs if job.reward.digest == arm.digest], results, worst)
+        _score(arm, [job for job in jobs if job.reward.digest == arm.digest], results, worst, weights)
         for arm in plan.arms
         if any(job.reward.digest == arm.digest for job in jobs)
     ]
@@ -154,7 +160,9 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
     return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
 
 
-def select_best_job(arm: str, jobs: Sequence[TrainJob], results: Results) -> str | None:
+def select_best_job(
+    arm: str, jobs: Sequence[TrainJob], results: Results, fitness_weights: Mapping[str, float] | None = None
+) -> str | None:
     """Digest of the arm's job whose policy succeeds most often on the race's worlds, then has the highest fitness IQM.
 
     None without one. Success comes first because it is what a certificate counts, and because an interquartile mean does not
@@ -165,7 +173,10 @@ def select_best_job(arm: str, jobs: Sequence[TrainJob], results: Results) -> str
         result = results.get(job.digest)
         if job.reward.digest == arm and result is not None and result.ok and result.evaluation is not None:
             done = result.evaluation
-            value = (sum(done.success) / len(done.success), interquartile_mean(done.fitness))
+            value = (
+                sum(done.success) / len(done.success),
+                interquartile_mean(weighted_fitness(done, fitness_weights or {})),
+            )
             best = (value, job.digest) if best is None or value > best[0] else best
     return best[1] if best else None
 
@@ -212,13 +223,15 @@ def _job(plan: RacePlan, rung: int, arm: RewardProgram, seed: int, template: Tra
     )
 
 
-def _score(arm: RewardProgram, jobs: Sequence[TrainJob], results: Results, worst: float) -> ArmScore:
+def _score(
+    arm: RewardProgram, jobs: Sequence[TrainJob], results: Results, worst: float, weights: Mapping[str, float]
+) -> ArmScore:
     groups: dict[int, Sequence[float]] = {}
     good = 0
     for job in jobs:
         result = results.get(job.digest)
         if result is not None and result.ok and result.evaluation is not None:
-            groups[job.seed] = result.evaluation.fitness
+            groups[job.seed] = weighted_fitness(result.evaluation, weights)
             good += 1
         else:
             groups[job.seed] = [worst] * job.eval_episodes
@@ -235,12 +248,12 @@ def _score(arm: RewardProgram, jobs: Sequence[TrainJob], results: Results, worst
     )
 
 
-def _worst_fitness(results: Iterable[JobResult]) -> float:
+def _worst_fitness(results: Iterable[JobResult], weights: Mapping[str, float]) -> float:
     values = [
         value
         for result in results
         if result.ok and result.evaluation is not None
-        for value in result.evaluation.fitness
+        for value in weighted_fitness(result.evaluation, weights)
     ]
     return float(min(values, default=0.0))
 

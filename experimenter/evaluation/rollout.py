@@ -9,14 +9,14 @@ columns of one array are stepped side by side, to the same outcomes bit for bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.family import BatchEnv, EpisodeOutcome, Family, ParamSource
+from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, ParamSource
 from envs.task import ParamValue, TaskSpec
 from experimenter.records import Evaluation
 from skills.artifact import Policy
@@ -37,7 +37,7 @@ class ColumnWorlds(BatchEnv, Protocol):
     @property
     def steps_together(self) -> bool: ...
 
-    def reset_each(self, seeds: Sequence[int]) -> NDArray[np.float32]:
+    def reset_each(self, seeds: Sequence[int]) -> FloatArray:
         """Restart world i as the only world of a batch would be by `reset(seeds[i])`; return [n, d]."""
         ...
 
@@ -162,7 +162,7 @@ def _run_together(family: Family, task: TaskSpec, policy: Policy, seeds: Sequenc
                 raise RolloutError(f"the policy gave a non-finite action in the world of seed {bad}")
             step = env.step(action)
             for outcome in step.outcomes:
-                found.setdefault(outcome.slot, outcome)
+                found.setdefault(outcome.slot, replace(outcome, slot=0))
             if len(found) == len(seeds):
                 return [_checked(found[slot], seed) for slot, seed in enumerate(seeds)]
             for slot in range(len(seeds)):

@@ -25,7 +25,7 @@ def weighted_fitness(evaluation: Evaluation, weights: Mapping[str, float]) -> tu
 
     Raises `UsageError` naming the measures there are when one of `weights` was not measured in every episode.
     """
-    check_weights(weights, evaluation.extras_by_episode)
+    check_weights(weights, evaluation.extras_by_episode, "a result to be ranked")
     columns = [(weight, evaluation.extras_by_episode[name]) for name, weight in weights.items()]
     return tuple(
         fitness + sum(weight * column[episode] for weight, column in columns)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from envs.task import TaskSpec
 from experimenter import registry
 from experimenter.records import CurvePoint, JobResult, TrainJob
 
@@ -89,6 +90,21 @@ class Executor(Protocol):
         status `stopped` and a usable, evaluated policy instead. The iteration of `run` then ends.
         """
         ...
+
+
+@runtime_checkable
+class WarmExecutor(Executor, Protocol):
+    """Optional side of an `Executor`: it can start ahead of its first job."""
+
+    def warm_up(self, task: TaskSpec, trainer: str) -> None:
+        """Do in the background what jobs on this task have in common; returns at once."""
+        ...
+
+
+def warm_up(executor: Executor, task: TaskSpec, trainer: str) -> None:
+    """Let `executor` warm up where it can; to be called when jobs will come soon, while a model is still asked for rewards."""
+    if isinstance(executor, WarmExecutor):
+        executor.warm_up(task, trainer)
 
 
 def make_executor(

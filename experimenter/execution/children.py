@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
+from envs.task import TaskSpec
 from experimenter.execution.folder import JobFolder
 from experimenter.execution.job import UNCONFINED_VARIABLE
 from experimenter.records import TrainJob
@@ -112,6 +113,12 @@ class Starter:
         if self._nursery is not None:
             self._nursery.close()
 
+    def warm_up(self, task: TaskSpec, trainer: str) -> None:
+        """Have the imports of jobs on this task done in the background; does nothing where starts are cold."""
+        if self._nursery is not None:
+            with contextlib.suppress(NotWarm):
+                self._nursery.warm_up(_make_errand(task, trainer, "train_warm"))
+
     def start_training(self, job: TrainJob, folder: JobFolder, lock: int) -> Child:
         """Start a training worker that holds the lock; raises `SandboxError` when its reward cannot be confined here."""
         work = folder.work.resolve()
@@ -145,7 +152,7 @@ class Starter:
         return child, os.fdopen(outer_in, "wb"), os.fdopen(outer_out, "rb")
 
     def _train_warm(self, job: TrainJob, work: Path, lock: int) -> Child:
-        errand = self._errand(job, "train_warm", str(work))
+        errand = _make_errand(job.task, job.trainer, "train_warm", str(work))
         if self._nursery is None:
             raise NotWarm("no nursery")
         if job.reward.is_generated:
@@ -162,25 +169,25 @@ class Starter:
     def _evaluate_warm(self, job: TrainJob, stdin: int, stdout: int) -> Child:
         if self._nursery is None:
             raise NotWarm("no nursery")
-        errand = self._errand(job, "evaluate_warm")
+        errand = _make_errand(job.task, job.trainer, "evaluate_warm")
         return start_warm_trusted(
             self._nursery, errand, environment={**os.environ, **THREADS}, stdin=stdin, stdout=stdout
-        )
-
-    def _errand(self, job: TrainJob, target: str, *arguments: str) -> Errand:
-        """The stem process is told the task and the trainer, never the reward."""
-        preparation = (job.task.model_dump_json(), job.trainer)
-        return Errand(
-            target=f"{_WORKER}:{target}",
-            arguments=arguments,
-            prepare=f"{_WORKER}:prepare",
-            prepare_arguments=preparation,
         )
 
     def _confined_variables(self) -> dict[str, str]:
         unconfined = "1" if self._allow_unconfined else "0"
         path = os.pathsep.join(str(place) for place in _readable())
         return {**THREADS, "PYTHONPATH": path, UNCONFINED_VARIABLE: unconfined}
+
+
+def _make_errand(task: TaskSpec, trainer: str, target: str, *arguments: str) -> Errand:
+    """The stem process is told the task and the trainer, never the reward."""
+    return Errand(
+        target=f"{_WORKER}:{target}",
+        arguments=arguments,
+        prepare=f"{_WORKER}:prepare",
+        prepare_arguments=(task.model_dump_json(), trainer),
+    )
 
 
 def _start_cold(argv: list[str], stdin: int | None, stdout: int, stderr: int | None, *keep: int) -> ColdChild:

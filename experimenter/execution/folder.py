@@ -84,7 +84,8 @@ def open_folder(home: Path, job: TrainJob) -> JobFolder:
     folder = JobFolder(home / "jobs" / job.digest)
     folder.work.mkdir(parents=True, exist_ok=True)
     write_record(folder.root / "job.json", job)
-    _write_fresh(folder.work / "job.json", job.model_dump_json().encode())
+    # written again by whoever opens the folder again, so it need not survive a power cut
+    _write_fresh(folder.work / "job.json", job.model_dump_json().encode(), durable=False)
     return folder
 
 
@@ -256,7 +257,7 @@ def copy_plain(source: Path, target: Path, max_bytes: int = _CHECKPOINT) -> None
     part.replace(target)
 
 
-def _write_fresh(path: Path, content: bytes) -> None:
+def _write_fresh(path: Path, content: bytes, *, durable: bool = True) -> None:
     # rename replaces a link, it never writes through one
     part = path.with_name(path.name + ".part")
     with suppress(FileNotFoundError):
@@ -264,6 +265,7 @@ def _write_fresh(path: Path, content: bytes) -> None:
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)

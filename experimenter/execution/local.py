@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from envs.task import TaskSpec
 from experimenter.execution.base import Executor, JobUpdate, Listener, StopFlag, unique_jobs
 from experimenter.execution.children import Starter
 from experimenter.execution.job import SkillFolder, run_job
@@ -87,6 +88,10 @@ class LocalExecutor:
 
     def stop(self, reason: str, *, keep: bool = False) -> None:
         self._stop.set(reason, keep=keep)
+
+    def warm_up(self, task: TaskSpec, trainer: str) -> None:
+        """Start the warm process in the background and let it import what jobs on this task need; returns at once."""
+        self._starter.warm_up(task, trainer)
 
     def close(self) -> None:
         """End the warm process; a later `run` starts its workers cold."""

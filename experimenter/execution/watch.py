@@ -12,7 +12,7 @@ from experimenter.execution.curve import CURVE_FILE, CurveTail
 from experimenter.execution.folder import JobFolder, Usage
 from experimenter.records import CurvePoint, TrainJob
 
-_POLL_S = 0.1
+_POLL_S = 0.2
 """How often limits, stop requests and files are looked at; the end of the worker is noticed at once."""
 _SAVE_S = 2.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
+from math import isfinite
 
 from envs.catalog import get_family
 from envs.family import Family, Parameter
@@ -12,6 +13,7 @@ from experimenter.evaluation.race import select_best_job
 from experimenter.evaluation.rollout import evaluate
 from experimenter.evaluation.seeds import admission_seeds
 from experimenter.records import Evaluation, TrainJob
+from experimenter.research.feedback import fitness_weights
 from experimenter.research.racing import job_results, winner_jobs
 from experimenter.roles.common import words_of
 from experimenter.services import Services
@@ -29,7 +31,8 @@ def certify_task(services: Services, task_digest: str, generation: int) -> str |
     """Test the winner's policy on worlds that no race has seen; admit it when they say so. Returns the skill's id."""
     journal, goal = services.journal, services.journal.goal()
     task, jobs = journal.task(task_digest), winner_jobs(services, task_digest)
-    best = select_best_job(jobs[0].reward.digest, jobs, job_results(services, jobs)) if jobs else None
+    weights = fitness_weights(services, task_digest)
+    best = select_best_job(jobs[0].reward.digest, jobs, job_results(services, jobs), weights) if jobs else None
     if best is None:
         text = "no policy to certify: every training run failed, or none ended in time"
         journal.event(f"uncertified:{task_digest}:{generation}", "skill", text)
@@ -64,14 +67,18 @@ def probe_region(services: Services, family: Family, task: TaskSpec, policy: Pol
     axes = [parameter for parameter in family.card().params if parameter.step > 0]
     probes: list[Probe] = []
     corner = dict(task.params)
+    needed_s = _MIN_PROBE_S
     for parameter in axes:
-        if services.clock.remaining_s() < _MIN_PROBE_S:
+        before_s = services.clock.remaining_s()
+        if before_s < needed_s:
             break
         harder = {**task.params, parameter.name: further(parameter, task.params[parameter.name])}
         if harder != task.params:
             probes.append(_probe(family, task, policy, harder))
             if probes[-1].evidence.success_interval[0] >= services.journal.goal().rule.min_lower_bound:
                 corner[parameter.name] = harder[parameter.name]
+            if isfinite(before_s):  # a probe is begun only where the longest so far would fit
+                needed_s = max(needed_s, before_s - services.clock.remaining_s())
     if sum(corner[name] != value for name, value in task.params.items()) > 1:
         probes.append(_probe(family, task, policy, corner))
     return tuple(probes)

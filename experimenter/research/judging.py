@@ -19,7 +19,7 @@ from experimenter.records import (
     Verdict,
 )
 from experimenter.research.agenda import card_of
-from experimenter.research.feedback import feedback_text
+from experimenter.research.feedback import feedback_text, fitness_weights
 from experimenter.research.population import lesson_lines, reports_of, weigh_lessons
 from experimenter.research.racing import best_jobs, job_results, winner_jobs
 from experimenter.research.views import curve_picture, rollout_frames
@@ -68,7 +68,7 @@ def _floor(services: Services, task_digest: str, rule: SuccessRule, generation: 
     jobs = winner_jobs(services, task_digest)
     results = job_results(services, jobs)
     winner = jobs[0].reward if jobs else None
-    best = select_best_job(winner.digest, jobs, results) if winner else None
+    best = select_best_job(winner.digest, jobs, results, fitness_weights(services, task_digest)) if winner else None
     longest = [results[job.digest] for job in best_jobs(services, task_digest)]
     good = sorted((result for result in longest if result.ok), key=lambda result: result.job_digest != best)
     floor = judge_curves(

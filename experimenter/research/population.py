@@ -7,8 +7,9 @@ from statistics import fmean
 
 from envs.catalog import get_family
 from envs.task import TaskSpec
+from experimenter import registry
 from experimenter.records import JobResult, RewardProgram
-from experimenter.research.feedback import feedback_text
+from experimenter.research.feedback import feedback_text, fitness_weights
 from experimenter.research.recall import recall_examples
 from experimenter.research.views import candidate_reports
 from experimenter.rewards.audit import audit_curve
@@ -26,15 +27,15 @@ _FLAGGED = 0.5
 
 def read_population(services: Services, task_digest: str) -> list[Individual]:
     """Every program of the task's search that was not written ahead and still waits, oldest first."""
-    jobs = services.journal.jobs(task_digest)
-    return [_individual(row, jobs) for row in services.journal.rewards(task_digest) if row.fate != "written"]
+    jobs, weights = services.journal.jobs(task_digest), fitness_weights(services, task_digest)
+    return [_individual(row, jobs, weights) for row in services.journal.rewards(task_digest) if row.fate != "written"]
 
 
-def _individual(row: RewardRow, jobs: Sequence[JobRow]) -> Individual:
+def _individual(row: RewardRow, jobs: Sequence[JobRow], weights: Mapping[str, float]) -> Individual:
     program = RewardProgram.model_validate(row.payload)
     mine = [job for job in jobs if job.reward_digest == row.reward_digest and job.result]
     results = [JobResult.model_validate(job.result) for job in mine]
-    (report,) = candidate_reports([row], mine)
+    (report,) = candidate_reports([row], mine, weights)
     most = max((result.steps for result in results if result.ok), default=0)
     suspected = [audit_curve(result.curve).hacked for result in results if result.ok and result.steps == most]
     return Individual(
@@ -76,7 +77,8 @@ class Teller:
     def __init__(self, services: Services, task: TaskSpec, generation: int) -> None:
         journal = services.journal
         rows = [row for row in journal.rewards(task.digest) if row.fate != "written" and row.generation < generation]
-        self._reports = {report.digest: report for report in candidate_reports(rows, journal.jobs(task.digest))}
+        reports = candidate_reports(rows, journal.jobs(task.digest), fitness_weights(services, task.digest))
+        self._reports = {report.digest: report for report in reports}
         self._generation = generation
         reflection = journal.event_data(f"reflection:{task.digest}:{generation - 1}") or {}
         self._advice = str(reflection.get("advice", ""))
@@ -84,6 +86,7 @@ class Teller:
         self._feedback = feedback_text(services, task.digest)
         goal = journal.goal()
         self._examples = recall_examples(services, task, goal.text) if generation == 0 else ()
+        self._training = training_words(services, task)
         self._native = native_words(task) if services.config.from_native else ""
 
     def brief(self, birth: Birth) -> WriterBrief:
@@ -91,6 +94,7 @@ class Teller:
         parents = tuple(self._reports[digest] for digest in birth.parents if digest in self._reports)
         return WriterBrief(
             operator=birth.operator,
+            training=self._training,
             parents=tuple(rank(parents)),
             lineage=self.lineage(),
             advice=self._advice,
@@ -104,6 +108,25 @@ class Teller:
     def lineage(self) -> tuple[str, ...]:
         """One line for every program so far; the baselines' results are told, never their code."""
         return tuple(one_line(report) for report in self._reports.values())
+
+
+def training_words(services: Services, task: TaskSpec) -> str:
+    """How programs are trained on, for their writer: what a discount and a step budget mean for a reward is its business."""
+    config = services.config
+    trainer = config.trainer or registry.default_trainer(task.family)
+    settings = {**registry.load("trainers", trainer)().default_settings(task.family), **config.trainer_settings}
+    shape = services.journal.event_data(f"rungs:{task.digest}:0")
+    steps = shape["rungs"][-1]["budget_steps"] if shape else config.final_steps
+    parts = [f"the algorithm is {trainer}"]
+    if "gamma" in settings:
+        parts.append(f"discount {settings['gamma']} a control step")
+    if steps:
+        parts.append(f"{steps:,} env steps in all")
+    if settings.get("scale_rewards"):
+        parts.append(
+            "rewards are divided by the running deviation of the discounted return, so only their proportions count"
+        )
+    return "; ".join(parts) + "."
 
 
 def lesson_lines(services: Services, task: TaskSpec) -> dict[str, str]:
@@ -137,7 +160,7 @@ def weigh_lessons(services: Services, task_digest: str, generation: int) -> None
 def reports_of(services: Services, task_digest: str) -> list[CandidateReport]:
     """A report on every program of the task's search."""
     rows = [row for row in services.journal.rewards(task_digest) if row.fate != "written"]
-    return candidate_reports(rows, services.journal.jobs(task_digest))
+    return candidate_reports(rows, services.journal.jobs(task_digest), fitness_weights(services, task_digest))
 
 
 def native_words(task: TaskSpec) -> str:

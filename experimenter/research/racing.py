@@ -22,6 +22,7 @@ from experimenter.records import (
 )
 from experimenter.registry import default_trainer
 from experimenter.research.agenda import card_of, known_skills
+from experimenter.research.feedback import fitness_weights
 from experimenter.research.screening import probe_report, write_screen
 from experimenter.roles.ability import distance
 from experimenter.services import Services
@@ -68,7 +69,7 @@ def head_start(services: Services, task_digest: str, arms: Sequence[RewardProgra
     """Run the first rung of the baseline arms, which need no model: done while the model still writes the others."""
     task = services.journal.task(task_digest)
     rungs = _rungs_once(services, task, len(arms) + services.config.candidates, 0)
-    plan = plan_race(arms, rungs)
+    plan = plan_race(arms, rungs, fitness_weights(services, task_digest, 0))
     jobs = rung_jobs(plan, 0, [arm.digest for arm in arms], _template(services, task))
     shown = {job.digest: {"label": job.reward.label, "seed": job.seed, "budget": job.budget_steps} for job in jobs}
     services.journal.plan_jobs(jobs, 0, 0)
@@ -118,7 +119,8 @@ def _plan(services: Services, task: TaskSpec, generation: int) -> RacePlan:
     if known := services.journal.event_data(key):
         return RacePlan.model_validate(known)
     arms = _arms(services, task.digest, generation)
-    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation))
+    weights = fitness_weights(services, task.digest, generation)
+    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation), weights)
     rungs = ", then ".join(f"{rung.budget_steps:,} steps on {len(rung.seeds)} seeds" for rung in plan.rungs)
     text = f"race of {len(arms)} arms ({', '.join(arm.label for arm in arms)}): {rungs}; at most {plan.total_steps:,} env steps"
     services.journal.event(key, "plan", text, plan.model_dump(mode="json"))

@@ -11,6 +11,7 @@ from envs.catalog import get_family
 from envs.task import TaskSpec
 from experimenter.evaluation.rollout import Frame
 from experimenter.evaluation.statistics import pooled_iqm
+from experimenter.evaluation.weights import weighted_fitness
 from experimenter.records import CurvePoint, Failure, JobResult, RewardProgram
 from experimenter.rewards.audit import audit_curve, spearman
 from experimenter.roles.candidate import CandidateReport, TermTrack, spread
@@ -50,8 +51,13 @@ def encode_png(frame: Frame) -> bytes:
     return file.getvalue()
 
 
-def candidate_reports(rewards: Sequence[RewardRow], jobs: Sequence[JobRow]) -> list[CandidateReport]:
-    """One report a reward program of the task, keyed by its digest: a sample that failed shifts nobody's results."""
+def candidate_reports(
+    rewards: Sequence[RewardRow], jobs: Sequence[JobRow], weights: Mapping[str, float] | None = None
+) -> list[CandidateReport]:
+    """One report a reward program of the task, keyed by its digest: a sample that failed shifts nobody's results.
+
+    `weights` are what a person counts in the fitness beside it.
+    """
     reports: dict[str, CandidateReport] = {}
     for row in rewards:
         found = [
@@ -59,7 +65,7 @@ def candidate_reports(rewards: Sequence[RewardRow], jobs: Sequence[JobRow]) -> l
             for job in jobs
             if job.reward_digest == row.reward_digest and job.result
         ]
-        report = report_candidate(RewardProgram.model_validate(row.payload), row.fate, row.reason, found)
+        report = report_candidate(RewardProgram.model_validate(row.payload), row.fate, row.reason, found, weights)
         place = {"operator": "" if row.operator == "baseline" else row.operator, "generation": row.generation}
         reports[row.reward_digest] = report.evolve(**place)
     return [_with_parents(report, rewards, reports) for report in reports.values()]
@@ -94,14 +100,21 @@ def _compare(child: CandidateReport, parent: CandidateReport) -> str:
     return f"{abs(change):.3g} {word} than its parent {parent.label}{sure}"
 
 
-def report_candidate(program: RewardProgram, fate: str, reason: str, results: Sequence[JobResult]) -> CandidateReport:
+def report_candidate(
+    program: RewardProgram,
+    fate: str,
+    reason: str,
+    results: Sequence[JobResult],
+    weights: Mapping[str, float] | None = None,
+) -> CandidateReport:
     """Put together what training showed of one program: its longest runs' fitness, terms over time, and failures."""
     failures = [result.failure for result in results if result.failure is not None]
     failure = _failure_text(failures[0]) if failures else (reason if fate == "refused" else "")
     good = [result for result in results if result.ok and result.evaluation is not None]
     most = max((result.steps for result in good), default=0)
     longest = [result for result in good if result.steps == most]
-    groups = {i: result.evaluation.fitness for i, result in enumerate(longest) if result.evaluation is not None}
+    done = [result.evaluation for result in longest if result.evaluation is not None]
+    groups = {i: weighted_fitness(evaluation, weights or {}) for i, evaluation in enumerate(done)}
     estimate = pooled_iqm(groups) if groups else None
     points = [point for result in longest[:1] for point in result.curve]
     rewards, fitness = [point.reward for point in points], [point.fitness for point in points]

@@ -35,7 +35,7 @@ class Thresholds:
     apart: float = 0.3
     """Rank correlation of reward and fitness up to which they do not go together."""
     jump: float = 0.9
-    """Chance that a point of the second half is above one of the first tenth, from which a quantity has jumped."""
+    """Chance that a point of the second half is above one of the first twentieth, from which a quantity has jumped."""
     dominant: float = 0.9
     """Share of all terms' magnitude that one term makes up."""
     fitter: float = 0.75
@@ -66,9 +66,9 @@ class CurveFacts:
     native_trend: float | None
     """The same of the native return; None where it is the trained reward itself."""
     reward_jump: float
-    """Chance that a point of the second half lies above one of the first tenth."""
+    """Chance that a point of the second half lies above one of the first twentieth."""
     fitness_drop: float
-    """Chance that a point of the second half lies below one of the first tenth."""
+    """Chance that a point of the second half lies below one of the first twentieth."""
     points: int
     succeeds: bool
     """Whether any episode of the last quarter succeeded."""
@@ -172,7 +172,7 @@ def _trend(steps: Sequence[float | None], values: Sequence[float | None]) -> flo
 
 def _jump(values: Sequence[float | None], sign: int) -> float:
     known = [sign * value for value in values if value is not None]
-    return superiority(known[len(known) // 2 :], known[: max(1, len(known) // 10)])
+    return superiority(known[len(known) // 2 :], known[: max(1, len(known) // 20)])
 
 
 def _over(first: Sample, second: Sample) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from experimenter.records import CurveState
 from experimenter.rewards.audit_evidence import OWN, RANDOM, AuditInput
-from experimenter.rewards.audit_facts import FEW_POINTS, CurveFacts, Standing, Thresholds
+from experimenter.rewards.audit_facts import FEW_POINTS, MIN_POINTS, CurveFacts, Standing, Thresholds
 from experimenter.rewards.exploits import match_exploits
 
 STRESSED = ("parameters", "observations", "actions")
@@ -73,7 +73,7 @@ def clear(standing: Standing, facts: CurveFacts, t: Thresholds) -> str:
             f"the program pays the fitter arm {standing.best} more: training fell short, the program did not mislead"
         )
         return words if paid <= 1 - t.paid else ""
-    if standing.best is None and falls(facts, t):
+    if falls(facts, t):  # as fit as the others, but training has made it worse than it was
         return ""
     fitter = standing.over_random[0] >= t.fitter
     return "the policy is clearly fitter than a random one, and no other arm is far ahead" if fitter else ""
@@ -186,7 +186,7 @@ def falls(facts: CurveFacts, t: Thresholds) -> bool:
 
 def _jumped(facts: CurveFacts, t: Thresholds) -> bool:
     """Reward jumped up and fitness down right after the start: too soon for a trend."""
-    return facts.reward_jump >= t.jump and facts.fitness_drop >= t.jump
+    return facts.points > MIN_POINTS and min(facts.reward_jump, facts.fitness_drop) >= t.jump
 
 
 def _kept(stressed: Sequence[float], own: Sequence[float], rand: Sequence[float]) -> float:

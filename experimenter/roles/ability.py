@@ -34,10 +34,13 @@ def distance(card: Card, a: Mapping[str, ParamValue], b: Mapping[str, ParamValue
 
 
 def toward(card: Card, start: Mapping[str, ParamValue], target: Mapping[str, ParamValue], share: float) -> Params:
-    """The task at `share` (0 to 1) of the way from `start` to `target`, along every parameter at once."""
+    """The task at `share` (0 to 1) of the way from `start` to `target`, along every parameter at once.
+
+    There is no way between kinds and shapes (`Parameter.fixed`): those are the target's from the start.
+    """
     a, b = fill(card, start), fill(card, target)
     mixed = {name: float(a[name]) + share * (float(b[name]) - float(a[name])) for name in a}
-    return fill(card, mixed)
+    return fill(card, {**mixed, **{param.name: b[param.name] for param in card.params if param.fixed}})
 
 
 def beyond(card: Card, start: Mapping[str, ParamValue], param: Parameter, steps: float = 1.0) -> Params:

@@ -53,6 +53,8 @@ class WriterBrief(Record):
     """What the writer is told for one birth, beside the card and the task."""
 
     operator: Operator = Operator.FRESH
+    training: str = ""
+    """How the policy is trained on the program, in a sentence: algorithm, discount, env steps."""
     parents: tuple[CandidateReport, ...] = ()
     """One for a mutation, two for a crossover, the better first; never a baseline."""
     lineage: tuple[str, ...] = ()

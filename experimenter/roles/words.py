@@ -37,6 +37,7 @@ _LEVELS: tuple[tuple[tuple[str, ...], float], ...] = (
 """Words of size -> share of a parameter's range."""
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
             "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "half": 0.5, "an": 1, "a": 1}  # fmt: skip
+_DIGITS = [word for word, value in _NUMBERS.items() if value > 1]
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "m": 60, "h": 3600, "hour": 3600, "hr": 3600}
 _COUNT = r"(\d+(?:\.\d+)?|" + "|".join(_NUMBERS) + ")"
 _DURATION = re.compile(
@@ -100,13 +101,29 @@ def read_params(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]
     for param in _mentioned(card, said):
         value = _number_near(param, text)
         found[param.name] = _by_level(param, said) if value is None else value
-    return take_params(card, found)
+    meant = {
+        param.name: next((param.words[word] for word in said if word in param.words), None) for param in card.params
+    }
+    worded = {name: value for name, value in meant.items() if value is not None and name not in found}
+    return take_params(card, {**found, **worded, **_counts(card, text)})
 
 
 def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:
     """Only the parameters that stand with a number in the words."""
     near = {param.name: _number_near(param, text) for param in _mentioned(card, tokens(text))}
-    return take_params(card, {name: value for name, value in near.items() if value is not None})
+    return take_params(
+        card, {**{name: value for name, value in near.items() if value is not None}, **_counts(card, text)}
+    )
+
+
+def _counts(card: Card, text: str) -> dict[str, float]:
+    """Whole numbers that stand right before the one word that a parameter is called by: `eight drones`."""
+    plain = re.sub(r"\b(" + "|".join(_DIGITS) + r")\b", lambda match: str(_NUMBERS[match[1]]), text.lower())
+    counted = {
+        param.name: param.name.removesuffix("s") for param in card.params if param.integer and len(nouns(param)) == 1
+    }
+    found = {name: re.search(rf"\b(\d+)\s+(?:\w+\s+)?{re.escape(word)}s?\b", plain) for name, word in counted.items()}
+    return {name: float(match[1]) for name, match in found.items() if match}
 
 
 def is_named(param: Parameter, card: Card, text: str) -> bool:

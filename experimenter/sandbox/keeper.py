@@ -36,7 +36,7 @@ _STANDARD = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Import what is named, then fork a keeper for each request until the other side closes the socket."""
+    """Import what is named, then prepare what each request asks for and fork a keeper for each that brings a link."""
     control = socket.socket(fileno=int(arguments[0]))
     for name in arguments[1:]:
         import_module(name)
@@ -50,9 +50,11 @@ def main(arguments: Sequence[str]) -> int:
             content, handles = receive(control)
             if not content:
                 return 0
-            keeper = _fork_keeper(control, content, handles[0])
-            keepers[os.pidfd_open(keeper)] = keeper
-            os.close(handles[0])
+            _prepare(json.loads(content))
+            if handles:
+                keeper = _fork_keeper(control, handles[0])
+                keepers[os.pidfd_open(keeper)] = keeper
+                os.close(handles[0])
 
 
 def receive(link: socket.socket, handles: int = 16) -> tuple[bytes, list[int]]:
@@ -66,9 +68,8 @@ def receive(link: socket.socket, handles: int = 16) -> tuple[bytes, list[int]]:
     return content, list(found)
 
 
-def _fork_keeper(control: socket.socket, wish: bytes, link: int) -> int:
-    """Prepare what the children of this wish have in common, then fork."""
-    _prepare(json.loads(wish))
+def _fork_keeper(control: socket.socket, link: int) -> int:
+    """Fork a keeper that gets its errand over `link`; what is in memory by now is shared until somebody writes to it."""
     gc.collect()
     gc.freeze()
     pid = os.fork()
@@ -168,10 +169,10 @@ def _be_child(errand: dict[str, Any], handles: Sequence[int], ready: int, *, par
             os._exit(EXIT_NOT_CONFINED)
         os.write(ready, b"1")
         os.close(ready)
+        code = 1
         code = _run(errand)
     except BaseException:
         traceback.print_exc()
-        code = 1 if code != EXIT_NOT_CONFINED else code
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()

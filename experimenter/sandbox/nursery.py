@@ -56,6 +56,11 @@ class Errand:
     """`module:function` of trusted code that the stem process runs once before it forks; its effects are inherited."""
     prepare_arguments: tuple[str, ...] = ()
 
+    @property
+    def wish(self) -> dict[str, Any]:
+        """What the stem process is told of it."""
+        return {"prepare": self.prepare, "arguments": self.prepare_arguments}
+
 
 @dataclass(kw_only=True)
 class WarmChild:
@@ -142,14 +147,18 @@ class Nursery:
                 _LOG.info("no more warm starts: %s", reason)
                 self._refused = reason
 
+    def warm_up(self, errand: Errand) -> None:
+        """Have imports and preparation done in the background, ahead of the first child. Raises `NotWarm`."""
+        with self._lock:
+            keeper.tell(self._open(), errand.wish)
+
     def request(self, errand: Errand, message: Mapping[str, Any], handles: Sequence[int]) -> tuple[socket.socket, int]:
         """Have a child forked and confined; returns its link and process id. Raises `NotWarm`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                wish = {"prepare": errand.prepare, "arguments": errand.prepare_arguments}
                 with self._lock:
-                    keeper.tell(self._open(), wish, [theirs.fileno()])
+                    keeper.tell(self._open(), errand.wish, [theirs.fileno()])
                 whole = {**message, "target": errand.target, "arguments": errand.arguments}
                 keeper.tell(ours, whole, handles)
             if not select.select([ours], [], [], _START_S)[0]:

@@ -138,7 +138,9 @@ class _Run:
 
     def _scaled(self, observation: FloatArray, state: Float32) -> tuple[Float32, Float32]:
         if not np.isfinite(observation).all():
-            raise NonFinite("the observation", self.learner.step, "look at the environment's state and its task parameters")
+            raise NonFinite(
+                "the observation", self.learner.step, "look at the environment's state and its task parameters"
+            )
         return self.learner.scale(observation, state)
 
     def _warm_up(self, observation: Float32, state: Float32) -> tuple[Float32, Float32]:

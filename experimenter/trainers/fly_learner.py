@@ -23,7 +23,10 @@ class FlyLearner:
         self.shape, self.settings = shape, settings
         self.step, self.updates = 0, 0
         self.rng = np.random.default_rng(seed)
-        actor, critic = [shape.observation, *settings.widths, shape.action], [state_size + shape.action, *settings.widths, 1]
+        actor, critic = (
+            [shape.observation, *settings.widths, shape.action],
+            [state_size + shape.action, *settings.widths, 1],
+        )
         self.actor, self.actor_target = (Stack(actor, count=1, last_gain=0.1, rng=self.rng) for _ in range(2))
         self.critics, self.critic_targets = (Stack(critic, count=2, last_gain=1.0, rng=self.rng) for _ in range(2))
         follow(self.actor_target, self.actor, 1.0)
@@ -46,7 +49,7 @@ class FlyLearner:
 
     def act(self, observation: Float32) -> Float32:
         """Explore from normalised observations [n, d]: actions [n, k] in [-1, 1]."""
-        action = np.tanh(self.actor.forward(observation)[0])
+        action: Float32 = np.tanh(self.actor.forward(observation)[0])
         action += self.noise * self.rng.standard_normal(action.shape, dtype=np.float32)
         return np.clip(action, -1.0, 1.0, out=action)
 
@@ -112,7 +115,10 @@ class FlyLearner:
             low, high = shape.middle - shape.scale, shape.middle + shape.scale
             spec |= {"head": "tanh", "low": low.tolist(), "high": high.tolist()}
         spec |= {"normalise": True, "clip_obs": CLIP}
-        tensors |= {"obs_mean": self.observations.mean.astype(np.float32), "obs_var": self.observations.var.astype(np.float32)}
+        tensors |= {
+            "obs_mean": self.observations.mean.astype(np.float32),
+            "obs_var": self.observations.var.astype(np.float32),
+        }
         return spec, tensors
 
     def _parts(self) -> dict[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,7 @@ def legality(family: str, actions: int) -> Legality:
 class QasLearner:
     """Q-network with its target, optimiser and counters."""
 
-    def __init__(
-        self, width: int, legal: Legality, settings: QasSettings, seed: int, device: torch.device
-    ) -> None:
+    def __init__(self, width: int, legal: Legality, settings: QasSettings, seed: int, device: torch.device) -> None:
         self.settings, self.legal, self.device = settings, legal, device
         sizes = [width, *settings.widths, legal.actions]
         generator = torch.Generator().manual_seed(seed)
@@ -64,9 +63,8 @@ class QasLearner:
         """Actions [n]: uniform over the legal ones with probability `epsilon`, else greedy."""
         ranks = np.where(self.legal.of(observation), rng.random((len(observation), self.legal.actions)), -1.0)
         random = rng.random(len(observation)) < epsilon
-        if random.all():
-            return ranks.argmax(axis=1)
-        return np.where(random, ranks.argmax(axis=1), self.greedy(observation))
+        chosen: NDArray[np.int64] = ranks.argmax(axis=1)
+        return chosen if random.all() else np.where(random, chosen, self.greedy(observation))
 
     def update(self, sample: Sample, step: int) -> dict[str, float]:
         """One gradient step; raises `NonFinite`."""
@@ -90,7 +88,7 @@ class QasLearner:
         self.updates += 1
         if self.updates % self.settings.target_every == 0:
             self.target.load_state_dict(self.network.state_dict())
-        return {"value_loss": float(loss), "value": float(value.mean())}
+        return {"value_loss": float(loss.detach()), "value": float(value.detach().mean())}
 
     def _masked(self, network: torch.nn.Module, observation: Tensor) -> Tensor:
         values: Tensor = network(observation)
@@ -133,7 +131,7 @@ class QasLearner:
 
 def _make_network(sizes: list[int], generator: torch.Generator) -> torch.nn.Sequential:
     modules: list[torch.nn.Module] = []
-    for inward, outward in zip(sizes, sizes[1:], strict=False):
+    for inward, outward in pairwise(sizes):
         layer = torch.nn.Linear(inward, outward)
         bound = 1.0 / inward**0.5
         with torch.no_grad():

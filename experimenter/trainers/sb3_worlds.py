@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from envs.family import BatchEnv
+from envs.family import BatchEnv, StepBatch
 from experimenter.trainers.base import NonFinite
 
 
@@ -30,6 +30,8 @@ class Sb3Worlds(VecEnv):
         """Seed of the next reset."""
         self.steps = 0
         self._actions: NDArray[Any] = np.zeros(0)
+        self.last: StepBatch | None = None
+        """What the newest step led to."""
 
     def reset(self) -> NDArray[np.float32]:
         return np.array(self.worlds.reset(self.restart_with), dtype=np.float32)
@@ -38,7 +40,7 @@ class Sb3Worlds(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
-        batch = self.worlds.step(self._actions)
+        batch = self.last = self.worlds.step(self._actions)
         self.steps += self.num_envs
         if not (np.isfinite(batch.reward).all() and np.isfinite(batch.final_observation).all()):
             where = "the observation" if np.isfinite(batch.reward).all() else "the reward"

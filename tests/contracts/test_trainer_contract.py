@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Discrete
 
 from envs.catalog import get_family
 from experimenter import registry
@@ -70,6 +71,10 @@ def test_trains_to_the_budget_and_gives_a_loadable_policy(name: str, family: str
         return Command.CONTINUE
 
     problem = make_problem(tmp_path / "job", family, settings=make_trainer(name).default_settings(family))
+    if not isinstance(problem.action_space, Discrete) and getattr(make_trainer(name), "discrete_only", False):
+        with pytest.raises(UsageError, match="needs discrete actions: use"):
+            train(name, problem, listen=listen)
+        return
     policy = train(name, problem, listen=listen)
     assert STEPS <= policy.steps <= STEPS * 1.5
     assert reports[-1].step == policy.steps

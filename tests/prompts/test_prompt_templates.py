@@ -57,6 +57,7 @@ def values(card: Card) -> dict[str, Any]:
         feedback="f",
         examples=("e",),
         native="n",
+        training="t",
     )
     option = SimpleNamespace(letter="A", params=defaults, words="the target itself")
     quantity = SimpleNamespace(name="q", meaning="m", wish="good", spelt="q (m)")

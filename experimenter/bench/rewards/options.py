@@ -18,6 +18,9 @@ PRESETS: dict[str, dict[str, int]] = {
 }
 """What the two modes set where the person says nothing."""
 
+FULL_SEARCH_SHARE = 0.5
+"""Last rung of a full search's races as a share of the task's full budget: five generations at the whole of it take two nights."""
+
 
 class BenchOptions(Record):
     """Everything that shapes the result of a run; a run is resumed only with the same."""
@@ -65,7 +68,7 @@ class BenchOptions(Record):
 
     def search_steps(self, task: BenchTask) -> int:
         """Env steps of the last rung of the search's races."""
-        share = task.quick_search_share if self.mode == "quick" else 1.0
+        share = task.quick_search_share if self.mode == "quick" else FULL_SEARCH_SHARE
         return max(1, round(share * self.final_steps(task)))
 
 

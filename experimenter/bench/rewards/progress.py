@@ -10,7 +10,7 @@ from experimenter.bench.rewards.tasks import BenchTask
 from experimenter.evaluation.race import fit_race, race_cost
 
 Say = Callable[[str], None]
-_JOB_S = 4.0
+_JOB_S = 2.5
 """CPU-seconds to start a training run and to evaluate its policy, before any was measured."""
 _BASELINES = 3
 _FINAL_ARMS = 5

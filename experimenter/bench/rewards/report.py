@@ -89,6 +89,7 @@ def _tables(result: Result) -> list[tuple[str, list[str], Rows]]:
         ("Human-normalised score, all tasks x seeds", *_overall(result)),
         ("Mean fitness by task", *_by_task(result)),
         ("Human-normalised score by task", *_scores(result)),
+        ("Mean native return by task, success rate in brackets", *_returns(result)),
         ("What it cost", *_costs(result)),
         ("Screens before training", *_screens(result)),
     ]
@@ -147,6 +148,21 @@ def _scores(result: Result) -> tuple[list[str], Rows]:
         ]
         rows.append([task["task"] + (" *" if task["arms"][0]["floored"] else ""), *cells])
     return ["task (* floored)", *(f"{_SHORT[name]} (raw)" for name in shown)], rows
+
+
+def _returns(result: Result) -> tuple[list[str], Rows]:
+    shown = _shown(result)
+    rows = []
+    for task in result["tasks"]:
+        arms = {arm["arm"]: arm for arm in task["arms"]}
+        rows.append([task["task"], *(_return(arms.get(name)) for name in shown)])
+    return ["task", *(_SHORT[name] for name in shown)], rows
+
+
+def _return(arm: Mapping[str, Any] | None) -> str:
+    if arm is None or arm["native_return"] is None:
+        return "-"
+    return f"{arm['native_return']:.1f} ({arm['success']:.2f})"
 
 
 def _costs(result: Result) -> tuple[list[str], Rows]:

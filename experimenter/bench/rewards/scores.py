@@ -12,8 +12,7 @@ task, training seeds of the method, of human and of sparse anew, so that the unc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from math import comb, isfinite
 
 import numpy as np
@@ -99,7 +98,7 @@ def score_task(task: str, arms: Mapping[str, Seeds], scale: float, *, rng_seed: 
             TaskScore(
                 task=task,
                 arm=arm,
-                fitness=_interval(_mean(values), _draw_means(values, np.random.default_rng(rng_seed))),
+                fitness=_interval(_mean(values), _redraw(values, np.random.default_rng(rng_seed)).mean(axis=1)),
                 raw=above / gap if gap > 0 else None,
                 score=float(np.clip(above / max(gap, FLOOR * scale), -CLIP, CLIP)),
                 floored=gap < FLOOR * scale,
@@ -113,8 +112,7 @@ def duel(task: str, arm: str, arms: Mapping[str, Seeds], *, same: bool, rng_seed
     ours, theirs = np.asarray(arms[arm], float), np.asarray(arms["native"], float)
     better = float(ours.mean() - theirs.mean())
     rng = np.random.default_rng(rng_seed)
-    draws = np.array([_improvement(_redraw(ours, rng), _redraw(theirs, rng)) for _ in range(_RESAMPLES)])
-    chance = _interval(_improvement(ours, theirs), draws)
+    chance = _interval(float(_improvement(ours, theirs)), _improvement(_redraw(ours, rng), _redraw(theirs, rng)))
     outcome = "tie" if same or better == 0 else ("win" if better > 0 else "loss")
     clear = outcome != "tie" and not chance.low <= 0.5 <= chance.high
     return Duel(task=task, arm=arm, better=better, improvement=chance, outcome=outcome, clear=clear)
@@ -128,10 +126,8 @@ def score_arm(
     if not tasks:
         return None
     mine = [duel for duel in duels if duel.arm == arm and duel.task in tasks]
-    score = _clipped(scales)
-    now = np.concatenate([score(task, table[task][arm], *_ends(table[task])) for task in tasks])
-    rng = np.random.default_rng(rng_seed)
-    draws = np.array([_draw_iqm(arm, table, tasks, score, rng) for _ in range(_RESAMPLES)])
+    now = np.concatenate([_clip(table[task][arm], *_ends(table[task]), scales[task]) for task in tasks])
+    draws = _draw_iqm(arm, table, tasks, scales, np.random.default_rng(rng_seed))
     raw = [value for task in tasks for value in _raw(table[task][arm], *_ends(table[task]))]
     wins, losses = (sum(duel.outcome == which for duel in mine) for which in ("win", "loss"))
     return Overall(
@@ -159,13 +155,11 @@ def sign_test(wins: int, losses: int) -> float:
     return min(1.0, 2.0 * tail)
 
 
-def _clipped(scales: Mapping[str, float]) -> Callable[[str, Seeds, float, float], Floats]:
-    def score(task: str, values: Seeds, human: float, sparse: float) -> Floats:
-        gap = max(abs(human - sparse), FLOOR * scales[task])
-        clipped: Floats = np.clip((np.asarray(values, float) - sparse) / gap, -CLIP, CLIP)
-        return clipped
-
-    return score
+def _clip(values: Seeds | Floats, human: float | Floats, sparse: float | Floats, scale: float) -> Floats:
+    """Scores with the floored denominator, clipped; `values` [n] with plain ends, or [r, n] with ends [r, 1]."""
+    gap = np.maximum(np.abs(np.asarray(human) - sparse), FLOOR * scale)
+    clipped: Floats = np.clip((np.asarray(values, float) - sparse) / gap, -CLIP, CLIP)
+    return clipped
 
 
 def _raw(values: Seeds, human: float, sparse: float) -> list[float]:
@@ -178,45 +172,41 @@ def _ends(arms: Mapping[str, Seeds]) -> tuple[float, float]:
 
 
 def _draw_iqm(
-    arm: str,
-    table: Table,
-    tasks: Sequence[str],
-    score: Callable[[str, Seeds, float, float], Floats],
-    rng: np.random.Generator,
-) -> float:
-    """One bootstrap draw of the interquartile mean over tasks x seeds.
+    arm: str, table: Table, tasks: Sequence[str], scales: Mapping[str, float], rng: np.random.Generator
+) -> Floats:
+    """Bootstrap draws [resamples] of the interquartile mean over tasks x seeds.
 
     The native and the sparse arm are drawn once a task, for the numerator too where the method is one of them.
     """
     parts = []
     for task in tasks:
         drawn = {name: _redraw(table[task][name], rng) for name in dict.fromkeys((arm, "native", "sparse"))}
-        ends = float(drawn["native"].mean()), float(drawn["sparse"].mean())
-        parts.append(score(task, drawn[arm].tolist(), *ends))
-    return interquartile_mean(np.concatenate(parts))
+        human, sparse = (drawn[name].mean(axis=1, keepdims=True) for name in ("native", "sparse"))
+        parts.append(_clip(drawn[arm], human, sparse, scales[task]))
+    rows = np.sort(np.concatenate(parts, axis=1), axis=1)
+    cut = rows.shape[1] // 4
+    middle: Floats = rows[:, cut : rows.shape[1] - cut].mean(axis=1)
+    return middle
 
 
 def _mean_improvement(arm: str, table: Table, tasks: Sequence[str], rng: np.random.Generator) -> Interval:
     pairs = [(np.asarray(table[task][arm], float), np.asarray(table[task]["native"], float)) for task in tasks]
-    draws = [np.mean([_improvement(_redraw(a, rng), _redraw(b, rng)) for a, b in pairs]) for _ in range(_RESAMPLES)]
-    return _interval(float(np.mean([_improvement(a, b) for a, b in pairs])), np.array(draws))
+    draws: Floats = np.mean([_improvement(_redraw(a, rng), _redraw(b, rng)) for a, b in pairs], axis=0)
+    return _interval(float(np.mean([_improvement(a, b) for a, b in pairs])), draws)
 
 
-def _improvement(ours: Floats, theirs: Floats) -> float:
-    """P(ours > theirs) + P(equal) / 2 over all pairs: Mann and Whitney's U over its number of pairs."""
-    return float(np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in product(ours, theirs)]))
+def _improvement(ours: Floats, theirs: Floats) -> Floats:
+    """P(ours > theirs) + P(equal) / 2 over all pairs of the last axis: Mann and Whitney's U over its number of pairs."""
+    one, other = ours[..., :, None], theirs[..., None, :]
+    chance: Floats = ((one > other) + 0.5 * (one == other)).mean(axis=(-2, -1))
+    return chance
 
 
 def _redraw(values: Seeds | Floats, rng: np.random.Generator) -> Floats:
+    """Draw seeds with replacement: [resamples, n]."""
     array = np.asarray(values, float)
-    drawn: Floats = array[rng.integers(0, len(array), len(array))]
+    drawn: Floats = array[rng.integers(0, len(array), (_RESAMPLES, len(array)))]
     return drawn
-
-
-def _draw_means(values: Seeds, rng: np.random.Generator) -> Floats:
-    array = np.asarray(values, float)
-    means: Floats = array[rng.integers(0, len(array), (_RESAMPLES, len(array)))].mean(axis=1)
-    return means
 
 
 def _interval(value: float, draws: Floats) -> Interval:

@@ -27,6 +27,7 @@ from memory.tables import EventRow
 
 EventListener = Callable[[Event], None]
 UpdateListener = Callable[[JobUpdate], None]
+_REMOTE = ("openai", "litellm")
 _NO_DATABASE: Mapping[str, str] = {}
 """The bench's rows stay in its own home, whatever EXPERIMENTER_DATABASE says."""
 
@@ -110,6 +111,10 @@ def run_search(
     )
     opened.append(services)
     try:
+        if services.gateway.provider in _REMOTE:
+            _ = (
+                services.gateway.capabilities
+            )  # a dead server or a wrong key is said now, not bridged by the rules for an hour
         if record is not None:
             services.gateway.record(AnswerLog(record, task.name))
         return run_session(services, control)

@@ -111,12 +111,12 @@ def test_a_contact_stores_the_room_as_it_was_and_a_reset_resumes_it() -> None:
     assert practice.replay.stored == 0
     strike(batch)  # step 281: snapshots at 250, 200, 150, 100 are kept
     assert practice.replay.stored == 1 and practice.replay.uses_left[0] == USES
-    for step in range(282, 400):
+    for _ in range(282, 400):
         assert not batch.step(hover(batch)).outcomes
     last = batch.step(hover(batch))
     assert last.truncated.all() and len(last.outcomes) == 2  # a whole episode counts
     assert np.array_equal(batch.swarm.rows(at.POS, 3), seen[100])  # resumed: 1.5 to 2 s before the contact
-    assert 281 - 100 <= BACK_STEPS + EVERY_STEPS
+    assert BACK_STEPS + EVERY_STEPS >= 281 - 100
     assert practice.replay.uses_left[0] == USES - 1 and practice.unscored.tolist() == [True]
     resumed = 0
     while True:

@@ -8,20 +8,10 @@ import numpy as np
 import pytest
 
 from envs.quantum.gates import Gate
+from tests.envs.quantum.circuits import random_circuit
 
 collect_ignore_glob = [] if find_spec("numba") else ["test_*.py"]
 """Nothing here runs without the extra `quantum`."""
-
-
-def random_circuit(rng: np.random.Generator, qubits: int, count: int, kinds: int = 5) -> tuple[Gate, ...]:
-    circuit = []
-    for _ in range(count):
-        kind, qubit = int(rng.integers(kinds)), int(rng.integers(qubits))
-        if kind > 2:
-            circuit.append(Gate(kind=kind, qubit=qubit, control=int((qubit + 1 + rng.integers(qubits - 1)) % qubits)))
-        else:
-            circuit.append(Gate(kind=kind, qubit=qubit, angle=float(rng.normal())))
-    return tuple(circuit)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_a_damaged_list_is_refused() -> None:
     document = json.loads(files("envs.quantum").joinpath("data", "h2-2.json").read_text())
     document["points"][0]["terms"][0][1] += 1e-6
     with pytest.raises(ValueError, match="damaged"):
-        problems._parse(document, document["points"][0])
+        problems.problem_from(document, document["points"][0])
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_gradients_equal_finite_differences(noise: Noise | None, random_circuits
     assert np.abs(slopes - slopes_by_differences(model, batch))[turning].max() < 1e-6
     assert np.abs(slopes[turning]).max() > 1e-2
     assert not slopes[~turning].any()
-    assert found.tolist() == energies(model, batch).tolist()
+    assert np.abs(found - energies(model, batch)).max() < 1e-12  # sums in another order
 
 
 def test_gradients_survive_a_channel_without_inverse(random_circuits: list[tuple[Gate, ...]]) -> None:

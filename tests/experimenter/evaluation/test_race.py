@@ -172,3 +172,27 @@ def test_extension_continues_every_job() -> None:
         (j.digest, 1800, 1800, j.seed) for j in jobs
     ]
     assert extend_jobs(jobs, 900) == ()
+
+
+def test_a_persons_weights_change_the_ranking_and_nothing_else() -> None:
+    arms = [NATIVE, CODE[0]]
+    effort = {NATIVE.digest: 0.1, CODE[0].digest: 5.0}
+
+    def rank_with(weights: dict[str, float]) -> tuple[list[str], list[float]]:
+        plan = plan_race(arms, RUNGS[:1], weights)
+        jobs = rung_jobs(plan, 0, [arm.digest for arm in arms], TEMPLATE)
+        results = {}
+        for job, fitness in zip(jobs, ([0.5] * 4, [0.6] * 4), strict=True):
+            result = make_result(job, fitness)
+            assert result.evaluation is not None
+            spent = {"effort": (effort[job.reward.digest],) * 4}
+            results[job.digest] = result.evolve(
+                evaluation=result.evaluation.evolve(extras_by_episode=spent).model_dump()
+            )
+        standing = next_rung(plan, 0, jobs, results)
+        return [score.label for score in standing.ranking], [score.iqm for score in standing.ranking]
+
+    assert rank_with({}) == ([CODE[0].label, "native"], [0.6, 0.5])
+    # 0.5 - 0.1 x 0.1 = 0.49 against 0.6 - 0.1 x 5 = 0.1
+    labels, values = rank_with({"effort": -0.1})
+    assert labels == ["native", CODE[0].label] and values == pytest.approx([0.49, 0.1])

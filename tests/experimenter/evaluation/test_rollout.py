@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from envs.catalog import get_family
 from envs.family import EpisodeOutcome
 from experimenter.evaluation.rollout import (
+    ColumnWorlds,
     RolloutError,
     evaluate,
     mean_extras,
@@ -51,6 +52,50 @@ def test_an_episode_does_not_depend_on_the_others(name: str, shape: tuple[int, i
     assert together.native_return == tuple(one.native_return[0] for one in alone)
     assert together.seeds == tuple(seeds) and len(together.length) == 3
     assert len(set(together.native_return)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "observations", "actions", "head"),
+    [
+        ("CartPole-v1", 4, 2, "argmax"),
+        ("Acrobot-v1", 6, 3, "argmax"),
+        ("MountainCar-v0", 2, 3, "argmax"),
+        ("MountainCarContinuous-v0", 2, 1, "clip"),
+        ("Pendulum-v1", 3, 1, "clip"),
+    ],
+)
+def test_worlds_side_by_side_give_each_episode_bit_for_bit(
+    name: str, observations: int, actions: int, head: str
+) -> None:
+    family = get_family(f"gym:{name}")
+    task = family.resolve_task(horizon=150)
+    policy = make_linear(observations, actions, head=head)
+    env = family.make_vec(task, 2)
+    assert isinstance(env, ColumnWorlds) and env.steps_together
+    env.close()
+    seeds = list(range(10**6, 10**6 + 7))
+    together = evaluate(family, task, policy, seeds)
+    alone = [evaluate(family, task, policy, [seed]) for seed in seeds]
+    assert together.native_return == tuple(one.native_return[0] for one in alone)
+    assert together.fitness == tuple(one.fitness[0] for one in alone)
+    assert together.length == tuple(one.length[0] for one in alone)
+
+
+def test_a_bad_action_side_by_side_names_its_world() -> None:
+    class Bad:
+        def act(self, observation: NDArray[Any]) -> NDArray[Any]:
+            # the first observation of one world only is beyond this bound
+            return np.where(observation[:, :1] > threshold, np.nan, 0.0).astype(np.float32)
+
+    family = get_family("gym:Pendulum-v1")
+    task = family.resolve_task(horizon=5)
+    env = family.make_vec(task, 1)
+    firsts = {seed: float(env.reset(seed)[0, 0]) for seed in (1, 2, 3)}
+    env.close()
+    worst = max(firsts, key=lambda seed: firsts[seed])
+    threshold = sorted(firsts.values())[1]
+    with pytest.raises(RolloutError, match=f"non-finite action in the world of seed {worst}"):
+        evaluate(family, task, Bad(), [1, 2, 3])
 
 
 def test_cartpole_by_hand() -> None:

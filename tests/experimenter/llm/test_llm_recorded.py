@@ -80,7 +80,9 @@ def test_a_step_of_another_name_is_answered_in_turn_until_the_recording_ends(tmp
     path = tmp_path / "turns.jsonl"
     log = AnswerLog(path)
     for number in (1, 2):
-        log.write(RecordedAnswer(role="writer", step=f"s{number}", answer=way("left", number)), model="m", capabilities=ABLE)
+        log.write(
+            RecordedAnswer(role="writer", step=f"s{number}", answer=way("left", number)), model="m", capabilities=ABLE
+        )
     (tmp_path / "new").mkdir()
     gateway = open_recorded(tmp_path / "new", str(path))
     other = [(Message("user", f"question {number}"),) for number in range(3)]

@@ -27,7 +27,7 @@ def test_frozen_normalises_and_clips() -> None:
 
 
 def test_reward_scale_follows_discounted_returns_and_forgets_at_an_end() -> None:
-    scale = RewardScale.zeros(1, gamma=0.5)
+    scale = RewardScale.zeros(gamma=0.5)
     # returns: 2; 0.5*2 + 2 = 3 (ends, so forgotten); 4 -> mean 3, variance (1 + 0 + 1) / 3
     scaled = scale.scale(np.array([[2.0], [2.0], [4.0]]), np.array([[False], [True], [False]]))
     assert scale.moments.mean[0] == pytest.approx(3.0)

@@ -43,7 +43,7 @@ def make_problem(
     family = get_family("quadrotor")
     task = family.resolve_task(params or {"drones": 4, "density": 0.2}, horizon=horizon)
     probe = family.make_vec(task, 1)
-    spaces = {"observation_space": probe.observation_space, "action_space": probe.action_space}
+    spaces: dict[str, Any] = {"observation_space": probe.observation_space, "action_space": probe.action_space}
     overrides.setdefault("settings", SMALL)
     return Problem(
         make_vec=lambda n: family.make_vec(task, n), folder=folder, family="quadrotor", **spaces, **overrides
@@ -115,10 +115,7 @@ def test_privileged_inputs_reach_the_critic_alone(encoder: str) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"encoder": "attention", "privileged": True, "gate_reached": 0.0}])
 def test_resumes_bit_for_bit(settings: dict[str, ParamValue], tmp_path: Path) -> None:
-    """Stopped after a checkpoint in the middle and gone on with: the same weights as without a stop.
-
-    The second case replays contacts from the start, so that stored moments must survive too.
-    """
+    """Stopped after a checkpoint in the middle and gone on with: the same weights as without a stop."""
     chosen = {**SMALL, **settings}
     whole = train(make_problem(tmp_path / "whole", settings=chosen), 2048)
     part = make_problem(tmp_path / "part", settings=chosen)
@@ -186,7 +183,7 @@ def test_bad_settings_are_one_line() -> None:
         UsageError, match="encoder='atention' of the trainer swarm must be one of mlp, deep_set, attention"
     ):
         make_settings("quadrotor", {"encoder": "atention"})
-    with pytest.raises(UsageError, match="setting replay=2.0 of the trainer swarm is out of range"):
+    with pytest.raises(UsageError, match="setting replay=2\\.0 of the trainer swarm is out of range"):
         make_settings("quadrotor", {"replay": 2.0})
 
 

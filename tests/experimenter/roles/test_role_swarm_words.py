@@ -1,0 +1,35 @@
+"""Goals about drones: counted things, words that ask for a value, and kinds that no subgoal changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from envs.catalog import get_family
+from envs.task import ParamValue
+from experimenter.roles import ability
+from experimenter.roles.common import default_params
+from experimenter.roles.words import read_numbers, read_params
+
+CARD = get_family("quadrotor").card()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fly eight drones through a crowded room without touching anything", {"drones": 8, "density": 0.2}),
+        ("fly 16 small drones around obstacles", {"drones": 16, "density": 0.2}),
+        ("32 drones swap places at density 0.5", {"drones": 32, "density": 0.5, "goal": 7}),
+        ("chase the target with a drone", {"goal": 10}),
+        ("get a drone to its goal", {}),
+    ],
+)
+def test_goals_about_drones(text: str, expected: dict[str, ParamValue]) -> None:
+    assert read_params(CARD, text)[0] == expected
+    numbers = read_numbers(CARD, text)[0]
+    assert numbers.get("drones") == expected.get("drones") and "goal" not in numbers
+
+
+def test_subgoals_keep_the_number_of_drones_and_the_kind_of_goal() -> None:
+    target: dict[str, ParamValue] = {"drones": 8, "goal": 7, "density": 0.4}
+    half = ability.toward(CARD, default_params(CARD), target, 0.5)
+    assert (half["drones"], half["goal"], half["density"]) == (8, 7, 0.2)
