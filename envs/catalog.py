@@ -16,6 +16,7 @@ _BUILT_IN: dict[str, str] = {
     "quadrotor": "envs.quadrotor.family:make_family",
     "gym": "envs.gym.family:make_family",
     "quantum": "envs.quantum.family:make_family",
+    "web": "envs.web.family:make_family",
 }
 """Family name (before any `:`) -> `module:function`; the function takes the full name and returns a Family."""
 

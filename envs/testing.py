@@ -337,14 +337,14 @@ def _end(p: Parameter, value: float) -> ParamValue:
 
 
 def _trace(family: Family, task: TaskSpec, params: Mapping[str, ParamValue]) -> tuple[object, ...]:
-    """Everything that a parameter can change: named state, rewards and outcomes of a short run, and the picture."""
+    """Everything that a parameter can change: observation size, named state, rewards and outcomes of a short run, and the picture."""
     short = family.resolve_task(params, horizon=40, seed=task.seed)
     with opened(family, short, 1) as env:
         env.reset(13)
         frame = env.render(0).tobytes()
         steps = list(roll(env, seed=13, steps=80))
     told = [(o.fitness, o.success, tuple(sorted(o.extras.items()))) for step in steps for o in step.outcomes]
-    return (frame, *told, *(array.tobytes() for step in steps for array in (*step.next_state.values(), step.reward)))
+    return (frame, env.observation_space.shape, *told, *(array.tobytes() for step in steps for array in (*step.next_state.values(), step.reward)))
 
 
 def _roll_single(env: gymnasium.Env[Any, Any], task: TaskSpec) -> list[object]:

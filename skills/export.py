@@ -8,11 +8,14 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from skills.artifact import SPEC_FILE
+from skills.artifact import SPEC_FILE, ArtifactError, read_policy
+from skills.c_export import make_c
 from skills.circuit_export import circuit_files
+from skills.onnx_export import make_onnx
 from skills.shelf import FILES
 from skills.skill import Skill, SkillProblem
 
+NETWORK_FORMS = ("onnx", "c")
 _PLAYER = Path(__file__).with_name("play.py")
 _CIRCUIT = """
 This skill is a circuit: `circuit.qasm` is OpenQASM 3, `circuit.txt` a drawing with its energies; `python play.py` prints it.
@@ -31,6 +34,27 @@ def export_artifact(skill: Skill, artifact: Path, target: Path) -> Path:
             return _zip(skill, artifact, target)
         target.mkdir(parents=True, exist_ok=True)
         _fill(skill, artifact, target)
+    except OSError as error:
+        raise SkillProblem(f"skill {skill.label} cannot be exported to {target}: {error.strerror}") from error
+    return target
+
+
+def export_network(skill: Skill, artifact: Path, target: Path, form: str) -> Path:
+    """Write the skill's network alone to the new file `target`, as `onnx` or `c`.
+
+    Raises `SkillProblem` for another form, a taken target, or a policy that is no plain network.
+    """
+    if form not in NETWORK_FORMS:
+        raise SkillProblem(f"unknown export format {form!r}. Known: folder, {', '.join(NETWORK_FORMS)}.")
+    if target.exists():
+        raise SkillProblem(f"{target} exists already: name a new file for the export")
+    try:
+        spec, tensors = read_policy(artifact)
+        content = make_onnx(spec, tensors) if form == "onnx" else make_c(spec, tensors).encode()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    except ArtifactError as error:
+        raise SkillProblem(f"skill {skill.label}: {error}") from error
     except OSError as error:
         raise SkillProblem(f"skill {skill.label} cannot be exported to {target}: {error.strerror}") from error
     return target

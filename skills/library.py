@@ -24,7 +24,7 @@ from memory.store import Store
 from memory.tables import SkillRow, SkillVectorRow, now
 from skills.artifact import ArtifactError, Policy, load_policy
 from skills.embedder import Embedder, open_embedder
-from skills.export import export_artifact
+from skills.export import export_artifact, export_network
 from skills.retrieval import SkillIndex
 from skills.shelf import check_artifact, evidence_json, place, remove_stale_parts, staged_artifact
 from skills.skill import AdmissionRequest, Skill, SkillProblem, brief
@@ -185,6 +185,11 @@ class Library:
         """Write the skill to a new folder, or to a file ending in `.zip`, with a README and a NumPy player; return it."""
         skill = self._skill(skill)
         return export_artifact(skill, self.artifact_folder(skill), target)
+
+    def export_network(self, skill: Skill | str, target: Path, form: str) -> Path:
+        """Write the skill's network alone to a new file, as `onnx` or `c`; return it."""
+        skill = self._skill(skill)
+        return export_network(skill, self.artifact_folder(skill), target, form)
 
     def verify(self) -> LibraryReport:
         """Check every certified skill's artifact against its row. Reads every file."""

@@ -20,6 +20,7 @@ from envs.quadrotor.layout import (
     CONTROL_S,
     CRASHED,
     DOWNWASH,
+    ENDED_STEP,
     HORIZON,
     LATENCY,
     MAX_RATE,
@@ -99,6 +100,7 @@ def step_worlds(
         for w in range(first_world, first_world + worlds):
             if terminated[w * drones] or truncated[w * drones]:
                 total += 1
+                wt[w, ENDED_STEP] = wt[w, STEP]
                 if restart:
                     for row in range(t.shape[0]):
                         for a in range(w * drones, w * drones + drones):

@@ -101,7 +101,9 @@ PAST = 106
     PHASE,
     START_SPEED,
     AIRFRAME,
-) = range(29)
+    ENDED_STEP,
+) = range(30)
+"""ENDED_STEP is the length of the world's last finished episode, in steps; the others are the task's or the running episode's."""
 WORLD_COLUMNS = 32
 MOST_OBSTACLES = 80
 """A room of 12 m has 10 x 10 obstacle cells, at most 80 % of them taken."""

@@ -50,7 +50,7 @@ MEANINGS: dict[str, tuple[str, float, str]] = {
     "room": ("m", 0.0, "side and height of the cubic room"),
     "density": (
         "1",
-        0.1,
+        0.2,
         "share of the inner 1 m cells that hold a full-height cylinder; 0.2 is published, 0.8 crowded",
     ),
     "diameter": ("m", 0.1, "diameter of the cylinders; 0.85 leaves gaps of 0.15 m; matters only with density above 0"),

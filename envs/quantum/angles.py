@@ -7,7 +7,7 @@ import numpy as np
 from envs.quantum.black_box import Found, cobyla_by, rotosolve_by, spsa_by
 from envs.quantum.gates import RZ, CircuitBatch
 from envs.quantum.machine import Machine
-from envs.quantum.optimise import grow_batch, with_angles
+from envs.quantum.optimise import grow_batch, rotosolve, spsa, with_angles
 from envs.quantum.paulis import Float64
 
 KICK = 0.5
@@ -57,6 +57,16 @@ def _search(machine: Machine, batch: CircuitBatch, index: int, rng: np.random.Ge
     def energy(trial: Float64) -> float:
         return machine.energy_of(with_angles(circuit, trial), rng)
 
+    if machine.plan is None and machine.params.optimiser < 3:  # exact energies: compiled
+        started = with_angles(circuit, angles)
+        exact = (
+            rotosolve(machine.measured, started, sweeps=10)
+            if machine.params.optimiser == 1
+            else spsa(machine.measured, started, rng)
+        )
+        return Found(
+            angles=np.array([gate.angle for gate in exact.circuit]), energy=exact.energy, evaluations=exact.evaluations
+        )
     if machine.params.optimiser == 1:
         return rotosolve_by(energy, angles, turning)
     if machine.params.optimiser == 2:

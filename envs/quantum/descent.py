@@ -161,3 +161,38 @@ def grow(
                 energy = kicked
                 angle[:] = other
         reached[b], evaluations[b] = energy, spent
+
+
+@kernel
+def wander(
+    model: Model, kinds: Int32, qubits: Int32, controls: Int32, angles: Float64, signs: Float64, schedule: Float64
+) -> float:
+    """Adam-SPSA in place, one iteration a row of `signs` [K, L] (0 where nothing turns); return the best energy seen.
+
+    `schedule` holds a, alpha, c, gamma, beta1, lamda, beta2 (see `optimise.SpsaSettings`); the best angles stay.
+    """
+    a, alpha, c, gamma, first, lamda, second = schedule
+    count = len(kinds)
+    scratch = make_scratch(model, max(count, 1))
+    now, best_angles, trial = angles.copy(), angles.copy(), angles.copy()
+    mean, square, best = np.zeros(count), np.zeros(count), math.inf
+    for k in range(len(signs)):
+        shift = c / (k + 1) ** gamma
+        trial[:] = now + shift * signs[k]
+        above = energy_of(model, scratch, kinds, qubits, controls, trial, count)
+        trial[:] = now - shift * signs[k]
+        below = energy_of(model, scratch, kinds, qubits, controls, trial, count)
+        here = energy_of(model, scratch, kinds, qubits, controls, now, count)
+        if here < best:
+            best = here
+            best_angles[:] = now
+        beta1 = first / (k + 1) ** lamda
+        step = a / (k + 1) ** alpha
+        for g in range(count):
+            slope = 0.5 * (above - below) / shift * signs[k, g]  # a sign is its own inverse
+            mean[g] = beta1 * mean[g] + (1.0 - beta1) * slope
+            square[g] = second * square[g] + (1.0 - second) * slope**2
+            moved = mean[g] / (1.0 - beta1 ** (k + 1))
+            now[g] -= step * moved / (math.sqrt(square[g] / (1.0 - second ** (k + 1))) + 1e-8)
+    angles[:] = best_angles
+    return best

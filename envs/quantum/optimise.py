@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envs.quantum.descent import descend, grow, turn_one
-from envs.quantum.energies import Model, check_fits, energies, energy_of, make_scratch
+from envs.quantum.descent import descend, grow, turn_one, wander
+from envs.quantum.energies import Model, check_fits, energy_of, make_scratch
 from envs.quantum.gates import RZ, CircuitBatch, Gate, pack
 from envs.quantum.paulis import Float64
 
@@ -95,25 +95,16 @@ def spsa(
 ) -> Optimised:
     """Minimise by simultaneous perturbation with Adam moments; returns the best angles seen."""
     chosen = settings or SpsaSettings()
-    batch = pack([circuit, circuit, circuit])
-    turning = batch.kinds[0] <= RZ
-    angles = batch.angles[0].copy()
-    mean, square = np.zeros_like(angles), np.zeros_like(angles)
-    best, best_angles = np.inf, angles.copy()
+    batch = pack([circuit])
+    check_fits(model, batch)
     iterations = chosen.evaluations // 3
-    for k in range(iterations):
-        shift = chosen.c / (k + 1) ** chosen.gamma * rng.choice([-1.0, 1.0], len(angles)) * turning
-        batch.angles[:] = np.stack([angles + shift, angles - shift, angles])
-        above, below, here = energies(model, batch)
-        if here < best:
-            best, best_angles = here, angles.copy()
-        slope = np.where(turning, (above - below) / 2.0 / np.where(turning, shift, 1.0), 0.0)
-        beta1 = chosen.beta1 / (k + 1) ** chosen.lamda
-        mean = beta1 * mean + (1.0 - beta1) * slope
-        square = chosen.beta2 * square + (1.0 - chosen.beta2) * slope**2
-        first, second = mean / (1.0 - beta1 ** (k + 1)), square / (1.0 - chosen.beta2 ** (k + 1))
-        angles = angles - chosen.a / (k + 1) ** chosen.alpha * first / (np.sqrt(second) + 1e-8)
-    return Optimised(circuit=with_angles(circuit, best_angles), energy=float(best), evaluations=3 * iterations)
+    signs = rng.choice([-1.0, 1.0], (iterations, len(circuit))) * (batch.kinds[0] <= RZ)
+    schedule = np.array(
+        [chosen.a, chosen.alpha, chosen.c, chosen.gamma, chosen.beta1, chosen.lamda, chosen.beta2], dtype=np.float64
+    )
+    row = (batch.kinds[0], batch.qubits[0], batch.controls[0], batch.angles[0])
+    best = wander(model, *row, signs, schedule)
+    return Optimised(circuit=with_angles(circuit, batch.angles[0]), energy=float(best), evaluations=3 * iterations)
 
 
 def grow_batch(

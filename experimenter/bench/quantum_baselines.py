@@ -22,7 +22,7 @@ from envs.quantum.actions import GATE_SETS, STOP, decode, encode
 from envs.quantum.angles import optimise_grown
 from envs.quantum.certificate import certificate_numbers
 from envs.quantum.energies import gradients
-from envs.quantum.gates import CNOT, CZ, NAMES, RY, Gate, empty_batch, pack
+from envs.quantum.gates import CNOT, NAMES, RY, Gate, empty_batch, pack
 from envs.quantum.machine import Machine, make_machine
 from envs.quantum.noise import Noise, noise_of
 from envs.quantum.optimise import lbfgs
@@ -153,8 +153,8 @@ def _greedy(search: Search, rng: np.random.Generator) -> None:
 def _adapt(search: Search, rng: np.random.Generator) -> None:
     """Qubit-ADAPT (arXiv:1911.10205): append the Pauli rotation of steepest slope, optimise all angles, repeat.
 
-    The pool is all strings of one or two letters with an odd number of Y, which move a real state within the real ones;
-    it starts from the best basis state, and again from kicked angles when no slope is left or the circuit is full.
+    The pool is all strings Y, YX, YXX, YXXX, which move a real state within the real ones; it starts from the best basis
+    state, and again from kicked angles when no slope is left or the circuit is full.
     """
     machine, pool = search.machine, list(_pool(search.machine))
     circuit = floor_circuit(machine)
@@ -179,21 +179,17 @@ def _kick(gate: Gate, rng: np.random.Generator) -> Gate:
 
 
 def _pool(machine: Machine) -> Iterator[tuple[tuple[Gate, ...], int]]:
-    """Gates of each pool rotation, and which of them carries its angle."""
-    kinds, n = GATE_SETS[machine.params.gate_set], machine.problem.qubits
-    for q in range(n):
-        yield (Gate(kind=RY, qubit=q),), 0
-    for one, two in itertools.permutations(range(n), 2):
-        if not machine.allowed[encode(CNOT, two, one)]:
-            continue
-        pair = Gate(kind=kinds[-1], qubit=two, control=one)
-        if kinds[-1] == CZ:
-            # CZ RY(two) CZ rotates about Z Y
-            yield (pair, Gate(kind=RY, qubit=two), pair), 1
-        else:
-            # CNOT RY(control) CNOT rotates about Y X, CNOT RY(target) CNOT about Z Y
-            yield (Gate(kind=CNOT, qubit=two, control=one), Gate(kind=RY, qubit=one), pair), 1
-            yield (Gate(kind=CNOT, qubit=two, control=one), Gate(kind=RY, qubit=two), pair), 1
+    """Gates of each pool rotation, and which of them carries its angle: RY of one qubit between pairs with up to three more.
+
+    CNOTs from the qubit make RY a rotation about Y X.., CZs about Y Z..; only pairs that the machine couples.
+    """
+    pair, qubits = GATE_SETS[machine.params.gate_set][-1], range(machine.problem.qubits)
+    for q in qubits:
+        partners = [other for other in qubits if other != q and machine.allowed[encode(CNOT, other, q)]]
+        for count in range(4):
+            for chosen in itertools.combinations(partners, count):
+                frame = tuple(Gate(kind=pair, qubit=other, control=q) for other in chosen)
+                yield (*frame, Gate(kind=RY, qubit=q), *reversed(frame)), count
 
 
 def _summary(runs: list[dict[str, float]]) -> dict[str, float]:

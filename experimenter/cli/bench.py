@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experimenter.cli.bench_audit import audit
 from experimenter.cli.bench_qas import qas
 from experimenter.cli.bench_rewards import rewards
 from experimenter.cli.bench_swarm import swarm
@@ -30,6 +31,7 @@ _BENCHES: dict[str, tuple[str, str]] = {
         "circuit search by floor, random, greedy, ADAPT and qas at equal energy evaluations (a few minutes)",
     ),
     "library": ("experimenter.bench.library:measure", "query time of a library of 10,000 skills"),
+    "generation": ("experimenter.bench.generation:measure", "wall time of a generation of jobs beyond its training"),
     "rewards-overhead": ("experimenter.bench.rewards_overhead:measure", "cost of a reward program per env step"),
 }
 
@@ -39,6 +41,7 @@ def list_() -> None:
     """List the benchmarks."""
     for name, (_, what) in _BENCHES.items():
         typer.echo(f"{name:18} {what}")
+    typer.echo(f"{'audit':18} precision and recall of the reward audit on labelled runs (--make trains new ones)")
     typer.echo(f"{'qas':18} what the trainer qas finds: success over seeds, gate counts (about 20 minutes, or --quick)")
     typer.echo(f"{'swarm':18} what the trainer swarm learns, and an ablation (about 40 CPU-minutes, or --quick)")
     typer.echo(f"{'rewards':18} reward search against the hand-written rewards of twelve tasks (an hour, or a night)")

@@ -169,11 +169,16 @@ def play(
 @app.command()
 def export(
     skill: Annotated[str, typer.Argument(help="Skill id, name, or a unique beginning.")],
-    out: Annotated[Path, typer.Argument(help="Folder or .zip file to write.")],
+    out: Annotated[Path, typer.Argument(help="Folder, .zip file or network file to write.")],
+    form: Annotated[
+        str, typer.Option("--format", help="folder (or .zip), onnx, or c for a plain C function.")
+    ] = "folder",
     home: Annotated[Path | None, home_option()] = None,
     json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Write a skill as a self-contained folder or .zip: weights, card, reward, evidence, and how to play it.
+
+    `--format onnx` and `--format c` write the network alone, for other runtimes and for microcontrollers.
 
     Example:  experimenter skill export walker walker.zip
     """
@@ -181,7 +186,7 @@ def export(
 
     with open_library(home) as library:
         found = library.get(skill)
-        path = library.export(found, out)
+        path = library.export(found, out) if form == "folder" else library.export_network(found, out, form)
     if json:
         print_json({"skill": found.id, "path": str(path)})
         return

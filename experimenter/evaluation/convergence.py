@@ -82,7 +82,9 @@ def judge_curves(
     successes, episodes, rate, low, high = count_success(evaluations)
     met = episodes > 0 and rate >= rule.min_success_rate and low >= rule.min_lower_bound
     suspicion = dict(audit or {}).get("hacking", 0.0)
-    hacked = not reward_is_fitness and not met and _is_hacked(fitness, reward, agreement, suspicion)
+    # preference inversion needs no curve: the program pays this policy more than a clearly fitter one
+    inverted = suspicion > 0.5 and "inversion" in (audit or {})
+    hacked = not reward_is_fitness and not met and (inverted or _is_hacked(fitness, reward, agreement, suspicion))
     state = _state(fitness, met, hacked)
     decision = _decide(state, met, bool(evaluations), can_extend, can_revise)
     numbers = {

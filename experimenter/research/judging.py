@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
-
 from envs.task import canonical_digest
 from experimenter.evaluation.convergence import judge_curves
 from experimenter.evaluation.race import select_best_job
@@ -16,14 +13,16 @@ from experimenter.records import (
     Reflection,
     RewardKind,
     SuccessRule,
+    TrainJob,
     Verdict,
 )
 from experimenter.research.agenda import card_of
+from experimenter.research.auditing import audit_result
 from experimenter.research.feedback import feedback_text, fitness_weights
 from experimenter.research.population import lesson_lines, reports_of, weigh_lessons
 from experimenter.research.racing import best_jobs, job_results, winner_jobs
 from experimenter.research.views import curve_picture, rollout_frames
-from experimenter.rewards.audit import audit_curve
+from experimenter.rewards.audit import Audit
 from experimenter.rewards.lessons import TENTATIVE
 from experimenter.roles.candidate import rank
 from experimenter.roles.judge import combine, judge
@@ -71,24 +70,37 @@ def _floor(services: Services, task_digest: str, rule: SuccessRule, generation: 
     best = select_best_job(winner.digest, jobs, results, fitness_weights(services, task_digest)) if winner else None
     longest = [results[job.digest] for job in best_jobs(services, task_digest)]
     good = sorted((result for result in longest if result.ok), key=lambda result: result.job_digest != best)
+    audit = audit_winner(services, task_digest, best)
     floor = judge_curves(
         [result.curve for result in good],
         [evaluation] if best and (evaluation := results[best].evaluation) else [],
         rule,
-        audit=audit_numbers(good),
+        audit=audit.numbers if audit else {},
         reward_is_fitness=winner is not None and winner.kind is RewardKind.FITNESS,
         can_revise=generation + 1 < services.config.generations and services.config.candidates > 0,
     )
-    return floor.evolve(winner=winner.digest if winner else None, best_job=best), good
+    reasons = (*floor.reasons, *(audit.words if audit else ()))
+    return floor.evolve(winner=winner.digest if winner else None, best_job=best, reasons=reasons), good
 
 
-def audit_numbers(results: Sequence[JobResult]) -> dict[str, float]:
-    """What the reward audit says of the winner's curves: share of suspicious seeds, mean correlation, largest term share."""
-    audits = [audit_curve(result.curve) for result in results]
-    numbers = {"hacking": fmean(bool(audit.suspicions) for audit in audits)} if audits else {}
-    if shares := [audit.dominant_share for audit in audits if audit.dominant_share is not None]:
-        numbers["dominant_share"] = max(shares)
-    return numbers
+def audit_winner(services: Services, task_digest: str, best: str | None) -> Audit | None:
+    """Audit the policy that would be certified, with the race's other arms for comparison; once a job."""
+    rows = {row.job_digest: row for row in services.journal.jobs(task_digest) if row.result}
+    if best is None or best not in rows:
+        return None
+    pairs = {
+        digest: (TrainJob.model_validate(row.payload), JobResult.model_validate(row.result))
+        for digest, row in rows.items()
+    }
+    job, result = pairs.pop(best)
+    audit = audit_result(
+        services.home, job, result, list(pairs.values()), allow_unconfined=services.config.allow_unconfined
+    )
+    found = "; ".join(audit.words) or "nothing"
+    text = f"audit of {job.reward.label}: {'HACKED: ' if audit.hacked else ''}{found}"
+    data = {"hacked": audit.hacked, "numbers": audit.numbers, "words": list(audit.words), "cleared": audit.cleared}
+    services.journal.event(f"audit:{best}", "audit", text, data)
+    return audit
 
 
 def search_on(verdict: Verdict) -> Verdict:

@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from envs.catalog import get_family
 from envs.task import TaskSpec
-from experimenter.evaluation.trajectories import Trajectory, collect_trajectories
+from experimenter.errors import ProgramRefused, SandboxError
+from experimenter.evaluation.rollout import RolloutError
+from experimenter.evaluation.tape import Tape
+from experimenter.evaluation.trajectories import collect_tapes
 from experimenter.records import JobResult, RewardKind, RewardProgram
 from experimenter.research.agenda import card_of
+from experimenter.research.auditing import pay
+from experimenter.rewards.program import RewardFault
 from experimenter.rewards.screens import PROBE, STATIC, ScreenReport, judge_preference
 from experimenter.roles.reward_writer import repair
-from experimenter.sandbox.check import check_programs, source_of
-from experimenter.sandbox.returns import episode_returns
+from experimenter.sandbox.check import check_programs
 from experimenter.services import Services
 from memory.tables import JobRow
 from skills.artifact import load_policy
 
 Births = Mapping[str, tuple[int, str, int]]
 """Digest -> island, operator, slot."""
+_PROCESSES = 2
+"""Programs that are tried at the same time."""
 _POLICIES = 2
 """Policies of earlier jobs that add good episodes to the recorded ones: the best of the native arm and the best of all."""
 
@@ -91,32 +98,36 @@ def _mend(
 def prefer(services: Services, task: TaskSpec, programs: Sequence[RewardProgram]) -> list[ScreenReport]:
     """Try programs on recorded episodes of known fitness; one report each, in order."""
     started = time.monotonic()
-    episodes = recorded_episodes(services, task)
-    card = card_of(task)
-    sources = [source_of(program, card) for program in programs]
-    returns = episode_returns(sources, card, episodes, allow_unconfined=services.config.allow_unconfined)
+    tapes = recorded_tapes(services, task)
+    fitness = [outcome.fitness for tape in tapes for outcome in tape.outcomes]
+    with ThreadPoolExecutor(max_workers=_PROCESSES) as pool:
+        returns = list(pool.map(lambda program: _paid(services, task, program, tapes), programs))
     cost_s = (time.monotonic() - started) / max(1, len(programs))
-    fitness = [episode.fitness for episode in episodes]
-    return [
-        judge_preference(program.digest, paid, fitness if paid else [], cost_s)
-        for program, paid in zip(programs, returns, strict=True)
-    ]
+    return [judge_preference(one.digest, paid, fitness, cost_s) for one, paid in zip(programs, returns, strict=True)]
 
 
-def recorded_episodes(services: Services, task: TaskSpec) -> list[Trajectory]:
-    """Episodes of scripted and random behaviours, and of policies that this task's jobs left behind."""
-    family = get_family(task.family)
-    rows = [row for row in services.journal.jobs(task.digest) if row.state in ("done", "stopped") and row.result]
-    policies = []
-    for job_digest in _best_policies(rows):
-        folder = services.home / "jobs" / job_digest / "policy"
-        if folder.is_dir():
-            policies.append((f"policy {job_digest[:6]}", load_policy(folder)))
-    try:
-        return collect_trajectories(family, task, seed=services.config.seed, policies=policies)
-    except ValueError as error:
-        services.journal.event(f"no-episodes:{task.digest}", "screen", f"no preference screen here: {error}")
+def _paid(services: Services, task: TaskSpec, program: RewardProgram, tapes: Sequence[Tape]) -> list[float] | str:
+    """What the program pays for each recorded episode, or why it failed on them."""
+    if not tapes:
         return []
+    try:
+        scores = pay(program, card_of(task), tapes, allow_unconfined=services.config.allow_unconfined)
+    except (SandboxError, ProgramRefused, RewardFault) as error:
+        return str(error)
+    return [value for score in scores for value in score.returns]
+
+
+def recorded_tapes(services: Services, task: TaskSpec) -> list[Tape]:
+    """Episodes of scripted and random behaviours, and of policies that this task's jobs left behind."""
+    rows = [row for row in services.journal.jobs(task.digest) if row.state in ("done", "stopped") and row.result]
+    folders = {digest: services.home / "jobs" / digest / "policy" for digest in _best_policies(rows)}
+    policies = [(digest, load_policy(folder)) for digest, folder in folders.items() if folder.is_dir()]
+    try:
+        taped = collect_tapes(get_family(task.family), task, seed=services.config.seed, policies=policies)
+    except (RolloutError, ValueError) as error:
+        services.journal.event(f"no-episodes:{task.digest}", "screening", f"no preference screen here: {error}")
+        return []
+    return [tape for _, tape in taped]
 
 
 def _best_policies(rows: Sequence[JobRow]) -> list[str]:

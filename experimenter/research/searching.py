@@ -7,7 +7,9 @@ on and written from what the rungs before it showed - unless the race looks won,
 from __future__ import annotations
 
 from experimenter.evaluation.race import Standing
+from experimenter.execution.base import warm_up
 from experimenter.records import JobResult
+from experimenter.registry import default_trainer
 from experimenter.research.judging import reflect_ahead
 from experimenter.research.racing import SessionDrained, head_start, run_task_race
 from experimenter.research.rewards import Ahead, baseline_arms, write_generation
@@ -21,6 +23,8 @@ _MIN_TIME_S = 30.0
 def write_rewards(services: Services, task_digest: str, generation: int) -> None:
     """Put a generation's arms on the task's list; the baselines of the first one train meanwhile."""
     task = services.journal.task(task_digest)
+
+    warm_up(services.executor, task, services.config.trainer or default_trainer(task.family))
 
     def meanwhile() -> None:
         has_model = services.gateway.provider != "none" and services.config.candidates > 0

@@ -74,7 +74,7 @@ def judge_preference(
         return ScreenReport(
             screen=PREFERENCE, digest=digest, passed=False, cost_s=cost_s, reason=f"on recorded episodes: {returns}"
         )
-    share, pairs = preference(returns, fitness)
+    share, pairs = preference(returns, fitness) if returns else (None, 0)
     if share is None or pairs < MIN_PAIRS:
         return ScreenReport(screen=PREFERENCE, digest=digest, passed=True, value=share, cost_s=cost_s)
     passed = share >= PREFERENCE_FLOOR

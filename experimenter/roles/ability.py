@@ -22,6 +22,12 @@ def fill(card: Card, params: Mapping[str, ParamValue]) -> Params:
     return {**default_params(card), **known}
 
 
+def plain_of(card: Card, target: Mapping[str, ParamValue]) -> Params:
+    """The plain task of the target's kind: defaults, but what is fixed in a training (`Parameter.fixed`) as in the target."""
+    end = fill(card, target)
+    return {**default_params(card), **{param.name: end[param.name] for param in card.params if param.fixed}}
+
+
 def same(a: Mapping[str, ParamValue], b: Mapping[str, ParamValue]) -> bool:
     return canonical_digest(dict(a)) == canonical_digest(dict(b))
 

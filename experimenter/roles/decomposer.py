@@ -75,10 +75,7 @@ def _halving_plan(goal: Goal, task: TaskSpec, card: Card, skills: Sequence[Skill
 
 def _start(goal: Goal, card: Card, skills: Sequence[SkillBrief], end: Params) -> tuple[Params, bool]:
     nearest = ability.nearest(card, ability.proven(skills, card, goal.rule), end)
-    if nearest is not None:
-        return nearest, True
-    kinds = {param.name: end[param.name] for param in card.params if param.fixed}
-    return {**default_params(card), **kinds}, False
+    return (ability.plain_of(card, end), False) if nearest is None else (nearest, True)
 
 
 def _ask(

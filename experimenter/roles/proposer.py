@@ -17,7 +17,7 @@ from experimenter.llm.gateway import Gateway
 from experimenter.records import Goal, GoalKind, Proposal, Record, SkillBrief
 from experimenter.roles import ability
 from experimenter.roles.ability import Params
-from experimenter.roles.common import ask_messages, default_params, is_small, log, need, take_params, with_fallback
+from experimenter.roles.common import ask_messages, is_small, log, need, take_params, with_fallback
 from prompts.answers import choice_answer, proposer_answer
 
 RULE = "rule:next_step"
@@ -81,7 +81,7 @@ def list_options(goal: Goal, card: Card, skills: Sequence[SkillBrief], history: 
     known = _certified(goal, card, skills, history)
     failed = [ability.fill(card, task.params) for task in history if task.state not in ("certified", "matched")]
     reached = (
-        _open_moves(card, known) if goal.kind is GoalKind.OPEN else _target_moves(card, known, failed, goal.target)
+        _open_moves(card, known, goal.target) if goal.kind is GoalKind.OPEN else _target_moves(card, known, failed, goal.target)
     )
     fresh: list[tuple[Params, str]] = []
     for params, reason in reached:
@@ -98,7 +98,7 @@ def _target_moves(
     start = ability.nearest(card, known, end)
     if start is None and not failed:
         yield end, "the target itself, nothing is known yet"
-    plain = default_params(card)
+    plain = ability.plain_of(card, end)
     here = plain if start is None else start
     away = ability.distance(card, here, end)
     if start is not None and away <= 1.0:
@@ -119,9 +119,9 @@ def _strides(away: float, blocked: bool) -> tuple[tuple[float, str], ...]:
     return (1.0, "one natural step"), (2.0, "two natural steps"), (away / 2.0, "half of the way")
 
 
-def _open_moves(card: Card, known: list[Params]) -> Iterable[tuple[Params, str]]:
+def _open_moves(card: Card, known: list[Params], target: Params) -> Iterable[tuple[Params, str]]:
     """The frontier: one natural step beyond what is certified along each axis, the easiest first, then two."""
-    plain = default_params(card)
+    plain = ability.plain_of(card, target)
     if not known:
         yield plain, "the plain task, nothing is certified yet"
     frontier = sorted(known, key=lambda point: ability.distance(card, plain, point))

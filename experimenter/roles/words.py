@@ -53,6 +53,10 @@ _OPEN = re.compile(
 )
 
 
+_NOTHING = re.compile(r"\b(?:without|not|never|avoid(?:s|ing)?)\s+(?:\w+ing\s+|\w+\s+)?anything\b")
+"""`without touching anything` sets no open goal."""
+
+
 def tokens(text: str) -> list[str]:
     """Lower-case words, camel case split, a plural's last s taken off."""
     split = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
@@ -169,7 +173,7 @@ def read_budget(text: str) -> Budget:
 
 def is_open(text: str) -> bool:
     """True for a goal without an end: `see how far it gets`, `learn as much as you can`."""
-    return bool(_OPEN.search(text.lower()))
+    return bool(_OPEN.search(_NOTHING.sub("", text.lower())))
 
 
 def _mentioned(card: Card, said: Sequence[str]) -> Iterable[Parameter]:

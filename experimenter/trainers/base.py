@@ -108,6 +108,8 @@ class TrainedPolicy:
 
 
 class Trainer(Protocol):
+    """A trainer that takes only discrete actions says so with `discrete_only = True` and refuses others with a `UsageError`."""
+
     name: str
 
     def default_settings(self, family: str) -> dict[str, ParamValue]:

@@ -176,7 +176,8 @@ class _Run:
             cut=batch.truncated,
         )
         self.learner.step += self.env.num_envs
-        named = self.env.named_state() if batch.outcomes else batch.next_state
+        ended = (batch.terminated | batch.truncated).any()
+        named = self.env.named_state() if ended else batch.next_state
         return self._scaled(batch.observation, self._state(named, batch.observation))
 
     def _penalties(self, batch: StepBatch, action: Float32) -> FloatArray:

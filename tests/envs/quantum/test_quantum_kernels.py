@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from envs.quantum.energies import energies, gradients, make_model, state_of
 from envs.quantum.encoding import mixedness
+from envs.quantum.energies import energies, gradients, make_model, state_of
 from envs.quantum.gates import CNOT, CZ, RZ, Gate, pack
 from envs.quantum.problems import make_problem
 from envs.quantum.statevector import Complex128

@@ -129,6 +129,16 @@ def test_audit_is_a_second_witness() -> None:
     assert accused.numbers["audit_hacking"] == 0.9
 
 
+def test_a_preference_inversion_is_enough_even_while_fitness_rises() -> None:
+    curve = make_curve("improving", 3, noise=0.05, scale=1.0, offset=0.0, points=80)
+    weak = judge_curves([curve], [make_evaluation()], RULE, audit={"hacking": 1.0, "divergence": 0.1})
+    strong = judge_curves([curve], [make_evaluation()], RULE, audit={"hacking": 1.0, "inversion": 0.95})
+    solved = judge_curves([curve], [make_evaluation(30)], RULE, audit={"hacking": 1.0, "inversion": 0.95})
+    assert weak.state is CurveState.IMPROVING
+    assert strong.state is CurveState.HACKING
+    assert solved.state is not CurveState.HACKING, "a policy that does the task hacks nothing"
+
+
 @pytest.mark.parametrize("curve", [[], [CurvePoint(step=5)], [CurvePoint(step=9, fitness=1.0)] * 8])
 def test_degenerate_curves_are_stuck_not_crashes(curve: list[CurvePoint]) -> None:
     floor = judge_curves([curve], [], RULE)

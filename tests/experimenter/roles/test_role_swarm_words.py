@@ -6,9 +6,13 @@ import pytest
 
 from envs.catalog import get_family
 from envs.task import ParamValue
+from experimenter.records import GoalKind
 from experimenter.roles import ability
 from experimenter.roles.common import default_params
-from experimenter.roles.words import read_numbers, read_params
+from experimenter.roles.decomposer import rule_halving
+from experimenter.roles.goal import rule_goal
+from experimenter.roles.proposer import rule_next_step
+from experimenter.roles.words import is_open, read_numbers, read_params
 
 CARD = get_family("quadrotor").card()
 
@@ -33,3 +37,16 @@ def test_subgoals_keep_the_number_of_drones_and_the_kind_of_goal() -> None:
     target: dict[str, ParamValue] = {"drones": 8, "goal": 7, "density": 0.4}
     half = ability.toward(CARD, default_params(CARD), target, 0.5)
     assert (half["drones"], half["goal"], half["density"]) == (8, 7, 0.2)
+    plain = ability.plain_of(CARD, target)
+    assert (plain["drones"], plain["goal"], plain["density"]) == (8, 7, 0.0)
+
+
+def test_no_rule_leaves_the_eight_drones() -> None:
+    goal = rule_goal("fly eight drones through a crowded room without touching anything", CARD)
+    assert goal.kind is GoalKind.TARGET and is_open("learn anything that it can")
+    proposals = rule_next_step(goal, CARD, skills=[], history=[], n=5)
+    assert proposals and all(proposal.params["drones"] == 8 for proposal in proposals)
+    task = get_family("quadrotor").resolve_task(goal.target)
+    subgoals = rule_halving(goal, task, CARD, skills=[])
+    assert all(subgoal.params["drones"] == 8 for subgoal in subgoals)
+    assert subgoals[-1].params["density"] == 0.2

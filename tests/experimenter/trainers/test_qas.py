@@ -137,14 +137,15 @@ def make_quantum(folder: Path, settings: dict[str, ParamValue], params: dict[str
 
 
 def train(
-    folder: Path, steps: int, name: str = "qas", listen: Listener | None = None, **settings: ParamValue
+    folder: Path,
+    steps: int,
+    settings: dict[str, ParamValue],
+    name: str = "qas",
+    listen: Listener = lambda progress: Command.CONTINUE,
 ) -> TrainedPolicy:
     trainer = registry.load("trainers", name)()
-    chosen = {**SMALL, **settings} if name == "qas" else settings
-    problem = make_quantum(folder, chosen)
-    policy: TrainedPolicy = trainer.train(
-        problem, TrainBudget(steps=steps, schedule_steps=1600), 3, listen or (lambda progress: Command.CONTINUE)
-    )
+    problem = make_quantum(folder, {**SMALL, **settings} if name == "qas" else settings)
+    policy: TrainedPolicy = trainer.train(problem, TrainBudget(steps=steps, schedule_steps=1600), 3, listen)
     return policy
 
 
@@ -152,7 +153,7 @@ def train(
 @pytest.mark.parametrize("name", ["qas", "maskable_ppo"])
 def test_h2_becomes_a_two_gate_skill_that_held_out_worlds_confirm(name: str, tmp_path: Path) -> None:
     settings: dict[str, ParamValue] = {} if name == "qas" else {"search_evaluations": 4000, "replays": 4}
-    policy = train(tmp_path / "job", 800, name, **settings)
+    policy = train(tmp_path / "job", 800, settings, name)
     spec = policy.spec
     assert spec["kind"] == "circuit" and spec["is_accurate"]
     assert spec["counts"] == {"gates": 2, "two_qubit_gates": 1, "rotations": 1, "depth": 2}
@@ -168,7 +169,7 @@ def test_h2_becomes_a_two_gate_skill_that_held_out_worlds_confirm(name: str, tmp
 @quantum
 def test_killed_and_resumed_is_the_same_training(tmp_path: Path) -> None:
     settings: dict[str, ParamValue] = {"checkpoint_steps": 200}
-    whole = train(tmp_path / "whole", 800, **settings)
+    whole = train(tmp_path / "whole", 800, settings)
 
     def kill_later(progress: Progress) -> Command:
         if (tmp_path / "cut" / "checkpoint").is_dir():
@@ -181,12 +182,12 @@ def test_killed_and_resumed_is_the_same_training(tmp_path: Path) -> None:
     before, reporter.INTERVAL_S = reporter.INTERVAL_S, 0.0
     try:
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "cut", 800, listen=kill_later, **settings)
+            train(tmp_path / "cut", 800, settings, listen=kill_later)
     finally:
         reporter.INTERVAL_S = before
     state = json.loads((tmp_path / "kept" / "checkpoint" / "state.json").read_text())
     assert 0 < state["step"] < 800
-    resumed = train(tmp_path / "kept", 800, **settings)
+    resumed = train(tmp_path / "kept", 800, settings)
     assert resumed.spec == whole.spec
     finals = [(tmp_path / name / "checkpoint" / "arrays.safetensors").read_bytes() for name in ("whole", "kept")]
     assert finals[0] == finals[1]
@@ -194,7 +195,7 @@ def test_killed_and_resumed_is_the_same_training(tmp_path: Path) -> None:
 
 @quantum
 def test_energy_evaluations_are_a_budget(tmp_path: Path) -> None:
-    policy = train(tmp_path, 10**6, max_evaluations=2000, search_evaluations=0)
+    policy = train(tmp_path, 10**6, {"max_evaluations": 2000, "search_evaluations": 0})
     assert policy.steps < 10_000
     assert 2000 <= policy.spec["search"]["evaluations"] < 20_000
 

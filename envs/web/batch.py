@@ -1,0 +1,182 @@
+"""Many worlds of web tasks stepped together: the `BatchEnv` of the family. The worlds share one browser process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch, resolve_params
+from envs.web.actions import COUNT, Mask, decode, mask_of, shown
+from envs.web.backend import Action, Browser, Element, Snapshot, Verb
+from envs.web.browsers import open_browser
+from envs.web.encoding import SIZE, Float32, encode_page
+from envs.web.measures import VARIABLES, measure
+from envs.web.miniwob import is_success
+from envs.web.params import WebParams
+from envs.web.world import Outcome, World
+from envs.task import TaskSpec
+
+STEP_COST = 0.01
+"""Taken from the native reward of every step, so that short solutions are better ones."""
+
+
+def observation_space() -> gymnasium.spaces.Box:
+    """Box [SIZE] float32; see encoding.py."""
+    return gymnasium.spaces.Box(-10.0, 10.0, (SIZE,), np.float32)
+
+
+def action_space() -> gymnasium.spaces.Discrete:
+    """Discrete [COUNT]; see actions.py."""
+    return gymnasium.spaces.Discrete(COUNT)
+
+
+class WebBatch:
+    """n pages; `params` gives each new episode its task parameters, over the task's own."""
+
+    def __init__(
+        self, task: TaskSpec, n: int, params: ParamSource | None = None, browser: Browser | None = None
+    ) -> None:
+        self.num_envs = n
+        self.observation_space: gymnasium.spaces.Space[Any] = observation_space()
+        self.action_space: gymnasium.spaces.Space[Any] = action_space()
+        self._task, self._source = task, params
+        self._browser = browser or open_browser()
+        self._worlds = [World(self._browser) for _ in range(n)]
+        self._generators: list[np.random.Generator] = []
+        blank = Snapshot("", (), ended=False, raw_reward=0.0, clock_ms=0.0)
+        self._pages: list[Snapshot] = [blank] * n
+        self._slots: list[tuple[Element, ...]] = [()] * n
+        self._measured: list[dict[str, float]] = [{}] * n
+        self._lengths, self._returns = np.zeros(n, np.int64), np.zeros(n)
+        self._failed_before = [0] * n
+        self.ends: list[Outcome] = []
+        """How the episodes that finished in the last step ended, in the order of its outcomes."""
+
+    @property
+    def failures(self) -> int:
+        """Failures of the browser so far, over all worlds. None of them ended an episode."""
+        return sum(world.failures for world in self._worlds)
+
+    def elements(self, slot: int = 0) -> tuple[Element, ...]:
+        """The elements that actions can name in one world now, in the order of their slots."""
+        return self._slots[slot]
+
+    def page(self, slot: int = 0) -> Snapshot:
+        """The whole page of one world now."""
+        return self._pages[slot]
+
+    def action_masks(self) -> Mask:
+        """[n, COUNT] actions that can change something now."""
+        pairs = zip(self._pages, self._slots, strict=True)
+        return np.stack([mask_of(page, slots, may_declare=False) for page, slots in pairs])
+
+    def reset(self, seed: int) -> Float32:
+        """Start new episodes, each world on its own stream derived from `seed`; return observations [n, SIZE]."""
+        streams = np.random.SeedSequence(seed).spawn(self.num_envs)
+        self._generators = [np.random.Generator(np.random.PCG64(stream)) for stream in streams]
+        self._begin(range(self.num_envs))
+        return self._observe()
+
+    def _begin(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            if self._browser.is_tired:
+                self._browser.close()
+            world, params = self._worlds[slot], self._next_params()
+            self._failed_before[slot] = world.failures
+            page = world.begin(int(self._generators[slot].integers(2**31)), params)
+            self._lengths[slot], self._returns[slot] = 0, 0.0
+            self._look(slot, page, page, None)
+
+    def _next_params(self) -> WebParams:
+        given = self._task.params if self._source is None else {**self._task.params, **self._source()}
+        return WebParams.model_validate(resolve_params(self._task.family, WebParams, given))
+
+    def _look(self, slot: int, page: Snapshot, before: Snapshot, action: Action | None) -> None:
+        self._pages[slot], self._slots[slot] = page, shown(page)
+        self._measured[slot] = measure(page, before, action, int(self._lengths[slot]))
+
+    def step(self, actions: NDArray[Any]) -> StepBatch:
+        """Act in every world. `actions` [n] int, clipped to the last one; an action that names nothing changes nothing."""
+        if not self._generators:
+            raise ValueError(f"{self._task.family}: call reset(seed) before step.")
+        numbers = np.asarray(actions).reshape(self.num_envs).astype(int).clip(0, COUNT - 1)
+        chosen = [decode(int(n), page, slots) for n, page, slots in zip(numbers, self._pages, self._slots, strict=True)]
+        return self._finish(self.act(chosen))
+
+    def act(self, actions: list[Action | None]) -> NDArray[np.bool_]:
+        """Take structured actions, one a world; return [n] which worlds declared their task done."""
+        declared = np.zeros(self.num_envs, np.bool_)
+        for slot, action in enumerate(actions):
+            before = self._pages[slot]
+            declared[slot] = action is not None and action.verb is Verb.DONE
+            page = before if action is None or declared[slot] else self._worlds[slot].step(action)
+            self._lengths[slot] += 1
+            self._look(slot, page, before, action)
+        return declared
+
+    def _finish(self, declared: NDArray[np.bool_]) -> StepBatch:
+        ended = np.array([page.ended for page in self._pages], np.bool_)
+        judged = np.array([page.raw_reward for page in self._pages])
+        reward = np.where(ended, judged, np.where(declared, -1.0, 0.0)) - STEP_COST
+        terminated = ended | declared
+        truncated = ~terminated & (self._lengths >= self._task.horizon)
+        self._returns += reward
+        final, next_state = self._observe(), self.named_state()
+        observation, done = final, np.flatnonzero(terminated | truncated).tolist()
+        outcomes = tuple(self._close_episode(slot, bool(truncated[slot])) for slot in done)
+        self.ends = [self._end_of(slot, bool(truncated[slot])) for slot in done]
+        if done:
+            self._begin(done)
+            observation = self._observe()
+        return StepBatch(
+            observation=observation,
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            final_observation=final,
+            next_state=next_state,
+            outcomes=outcomes,
+        )
+
+    def _end_of(self, slot: int, cut: bool) -> Outcome:
+        page = self._pages[slot]
+        if page.ended and is_success(self._worlds[slot].params.task_name, page.raw_reward):
+            return Outcome.SUCCESS
+        return Outcome.TIMEOUT if cut else Outcome.WRONG
+
+    def _close_episode(self, slot: int, cut: bool) -> EpisodeOutcome:
+        world, page, end = self._worlds[slot], self._pages[slot], self._end_of(slot, cut)
+        return EpisodeOutcome(
+            slot=slot,
+            params=world.params.model_dump(),
+            fitness=float(np.clip(page.raw_reward, 0.0, 1.0)) if page.ended else 0.0,
+            success=end is Outcome.SUCCESS,
+            native_return=float(self._returns[slot]),
+            length=int(self._lengths[slot]),
+            extras={
+                "wrong": float(end is Outcome.WRONG),
+                "timeout": float(end is Outcome.TIMEOUT),
+                "browser_failures": float(world.failures - self._failed_before[slot]),
+            },
+        )
+
+    def _observe(self) -> Float32:
+        spent = np.minimum(1.0, self._lengths / self._task.horizon)
+        pages = zip(self._pages, self._slots, spent, strict=True)
+        return np.stack([encode_page(page, slots, float(share)) for page, slots, share in pages])
+
+    def named_state(self) -> NamedState:
+        """What can be seen on the pages, by name; see measures.py."""
+        return {v.name: np.array([told[v.name] for told in self._measured]) for v in VARIABLES}
+
+    def render(self, slot: int = 0) -> NDArray[np.uint8]:
+        """RGB picture [240, 320, 3] of one page."""
+        return self._worlds[slot].picture()
+
+    def close(self) -> None:
+        """Close the pages and the browser; may be called twice."""
+        self._browser.close()

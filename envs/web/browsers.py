@@ -1,0 +1,44 @@
+"""Which browser worlds are opened in: Chromium, or the one that `EXPERIMENTER_WEB_BROWSER` names. Nothing is started here."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+from envs.web.backend import Browser, BrowserMissing
+from envs.web.chromium import Chromium, find_chromium
+from envs.web.miniwob import miniwob_site
+
+NAMES = ("chromium", "lightpanda")
+
+
+def open_browser(name: str = "") -> Browser:
+    """A browser for all sites of the family; raises `BrowserMissing` with what to install, `ValueError` on an unknown name."""
+    chosen = name or os.environ.get("EXPERIMENTER_WEB_BROWSER", "") or "chromium"
+    if chosen == "chromium":
+        find_chromium()
+        return Chromium([miniwob_site()])
+    if chosen == "lightpanda":
+        from envs.web.lightpanda import Lightpanda
+
+        require_lightpanda()
+        return Lightpanda([miniwob_site()])
+    raise ValueError(f"unknown browser {chosen!r}: expected one of {', '.join(NAMES)}.")
+
+
+def require_lightpanda() -> None:
+    """Raise `BrowserMissing` unless the optional browser and the client for its socket are there."""
+    if not (find_spec("lightpanda") and find_spec("websocket")):
+        raise BrowserMissing("the browser lightpanda is not installed: pip install 'rl-experimenter[lightpanda]'.")
+
+
+def list_installed() -> tuple[str, ...]:
+    """Names of the browsers that are there."""
+    found = []
+    for name in NAMES:
+        try:
+            find_chromium() if name == "chromium" else require_lightpanda()
+        except BrowserMissing:
+            continue
+        found.append(name)
+    return tuple(found)

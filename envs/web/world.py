@@ -1,0 +1,155 @@
+"""One world: episodes on one page, and what to do when the browser fails.
+
+A site is a pure function of its seed and the actions taken, for its clock is virtual. So a failure of the browser ends nothing:
+the world opens the page again, starts the same episode, takes the same actions, and goes on where it was. Only an action that
+makes the browser fail again and again is given up; it then counts as one that changes nothing. No failure ever becomes a
+reward or the end of an episode.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.web.backend import Action, Browser, BrowserError, BrowserGone, Snapshot
+from envs.web.clutter import clutter_words
+from envs.web.miniwob import is_fresh, miniwob_site, page_of
+from envs.web.oracles import OracleLost, find_oracle
+from envs.web.params import WebParams
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""How often the same step is tried before its action is given up, or at the start of an episode the world."""
+
+
+class Outcome(StrEnum):
+    """How an episode ended. A failure of the browser is not among them: it ends no episode."""
+
+    SUCCESS = "success"
+    WRONG = "wrong"
+    TIMEOUT = "timeout"
+
+
+class World:
+    """Episodes on one page of a browser that may be shared with other worlds."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._page = browser.new_page()
+        self._site = miniwob_site()
+        self._open = ""
+        self._prepared: list[Action] = []
+        self._history: list[Action] = []
+        self._seed = 0
+        self.params = WebParams()
+        self.failures = 0
+        """Failures of the browser in this world so far."""
+        self.abandoned = 0
+        """Actions that were given up because the browser failed on them every time."""
+
+    def begin(self, seed: int, params: WebParams) -> Snapshot:
+        """Start the episode of `seed`; raises `BrowserError` when no browser will do it."""
+        self.params, self._seed = params, seed
+        self._prepared, self._history = [], []
+        snapshot = self._insist(self._restart)
+        if params.prefilled:
+            self._prepared = self._insist(self._first_steps)
+            snapshot = self._insist(self._restart)
+        return snapshot
+
+    def step(self, action: Action) -> Snapshot:
+        """Carry out an action, whatever happens to the browser meanwhile."""
+        try:
+            snapshot = self._page.act(action)
+        except BrowserError as error:
+            snapshot = self._recover(action, error)
+        self._history.append(action)
+        return snapshot
+
+    def picture(self) -> NDArray[np.uint8]:
+        """RGB picture of the page now."""
+        try:
+            return self._page.picture()
+        except BrowserError as error:
+            self._note(error)
+            self._insist(self._restart)
+            return self._page.picture()
+
+    def close(self) -> None:
+        self._page.close()
+
+    def _recover(self, action: Action, error: BrowserError) -> Snapshot:
+        for _ in range(ATTEMPTS - 1):
+            self._note(error)
+            self._insist(self._restart)
+            try:
+                return self._page.act(action)
+            except BrowserError as again:
+                error = again
+        self._note(error)
+        self.abandoned += 1
+        _log.warning("action %s on %s was given up: %s", action.verb.value, self.params.task_name, error)
+        return self._insist(self._restart)
+
+    def _insist(self, what: Callable[[], T]) -> T:
+        """Do `what` until the browser lets us, at most ATTEMPTS times."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return what()
+            except BrowserError as error:
+                self._note(error)
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("not reached")
+
+    def _note(self, error: BrowserError) -> None:
+        """Count a failure, and leave the browser that failed."""
+        self._page.abandon()
+        self._open = ""
+        if not isinstance(error, BrowserGone):
+            self.failures += 1
+            _log.warning("the browser failed on %s: %s", self.params.task_name, error)
+
+    def _restart(self) -> Snapshot:
+        """Start the episode and take the actions that it has seen."""
+        snapshot = self._fresh()
+        for action in (*self._prepared, *self._history):
+            snapshot = self._page.act(action)
+        return snapshot
+
+    def _fresh(self) -> Snapshot:
+        task = self.params.task_name
+        if self._open != task or is_fresh(task) or self._history:
+            self._open = ""
+            self._page.open(self._site, page_of(task))
+            self._open = task
+        snapshot = self._page.reset(self._seed, clutter_words(self._seed, self.params.page_size))
+        if not snapshot.ready:
+            raise BrowserError(f"{task} was never ready")
+        return snapshot
+
+    def _first_steps(self) -> list[Action]:
+        """The oracle's first `prefilled` steps, but never its last one."""
+        script = find_oracle(self.params.task_name)
+        if script is None:
+            return []
+        taken: list[Action] = []
+        snapshot = self._fresh()
+        try:
+            steps = script(snapshot)
+            action = next(steps)
+            while not snapshot.ended:
+                taken.append(action)
+                snapshot = self._page.act(action)
+                if not snapshot.ended:
+                    action = steps.send(snapshot)
+        except (StopIteration, OracleLost):
+            pass
+        return taken[: min(self.params.prefilled, max(0, len(taken) - 1))]
