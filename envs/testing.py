@@ -344,7 +344,12 @@ def _trace(family: Family, task: TaskSpec, params: Mapping[str, ParamValue]) -> 
         frame = env.render(0).tobytes()
         steps = list(roll(env, seed=13, steps=80))
     told = [(o.fitness, o.success, tuple(sorted(o.extras.items()))) for step in steps for o in step.outcomes]
-    return (frame, env.observation_space.shape, *told, *(array.tobytes() for step in steps for array in (*step.next_state.values(), step.reward)))
+    return (
+        frame,
+        env.observation_space.shape,
+        *told,
+        *(array.tobytes() for step in steps for array in (*step.next_state.values(), step.reward)),
+    )
 
 
 def _roll_single(env: gymnasium.Env[Any, Any], task: TaskSpec) -> list[object]:

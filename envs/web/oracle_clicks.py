@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from envs.web.backend import Element, Snapshot
 from envs.web.oracle_tools import all_named, button, click, find, named, quoted, read, text_is
 from envs.web.oracles import OracleLost, Script, oracle
@@ -14,7 +12,7 @@ def click_test(page: Snapshot) -> Script:
     yield click(find(page, lambda e: e.tag == "button" and e.text in ("Click Me!", "ONE"), "button"))
 
 
-@oracle("click-button")
+@oracle("click-button", "unicode-test")
 def click_button(page: Snapshot) -> Script:
     yield click(text_is(page, quoted(page)[0], tags=("button",)))
 
@@ -61,8 +59,7 @@ def click_tab_2(page: Snapshot) -> Script:
 @oracle("click-collapsible-2", "click-collapsible-2-nodelay")
 def click_collapsible_2(page: Snapshot) -> Script:
     wanted = quoted(page)[0]
-    headers = len(all_named(page, "ui-accordion-header"))
-    for place in range(headers):
+    for place in range(len(_headers(page))):
         if _link(page, wanted):
             break
         page = yield click(_headers(page)[place])
@@ -176,9 +173,20 @@ def navigate_tree(page: Snapshot) -> Script:
 
 @oracle("ascending-numbers")
 def ascending_numbers(page: Snapshot) -> Script:
-    left = sorted({int(e.text) for e in page.elements if re.fullmatch(r"\d+", e.text)})
-    for number in left:
-        page = yield click(text_is(page, str(number)))
+    """Remember where the numbers stood: they hide behind squares after the first click."""
+    numbers = sorted((e for e in page.elements if e.text.isdigit()), key=lambda e: int(e.text))
+    page = yield click(numbers[0])
+    for number in numbers[1:]:
+        squares = [e for e in page.elements if e.tag == "rect"]
+        if not squares:
+            raise OracleLost("no squares on the page")
+        page = yield click(min(squares, key=lambda e, n=number: _apart(e, n)))  # type: ignore[misc]  # bound at once
+
+
+def _apart(one: Element, two: Element) -> float:
+    """Squared distance of two boxes' centres, in pixels."""
+    mine, other = ((e.box[0] + e.box[2] / 2, e.box[1] + e.box[3] / 2) for e in (one, two))
+    return (mine[0] - other[0]) ** 2 + (mine[1] - other[1]) ** 2
 
 
 @oracle("odd-or-even")
@@ -191,9 +199,13 @@ def odd_or_even(page: Snapshot) -> Script:
     yield click(button(page, "Submit"))
 
 
-@oracle("sign-agreement")
-def sign_agreement(page: Snapshot) -> Script:
-    yield click(named(page, "cancel"))
+@oracle("use-spinner")
+def use_spinner(page: Snapshot) -> Script:
+    (number,) = read(page, r"Select (-?\d+)")
+    way = "ui-spinner-up" if int(number) > 0 else "ui-spinner-down"
+    for _ in range(abs(int(number))):
+        page = yield click(named(page, way))
+    yield click(button(page, "Submit"))
 
 
 @oracle("phone-book")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envs.web.backend import Snapshot
+from envs.web.backend import Action, Snapshot, Verb
 from envs.web.oracle_tools import (
     button,
     click,
@@ -20,7 +20,7 @@ from envs.web.oracle_tools import (
 from envs.web.oracles import OracleLost, Script, oracle
 
 
-@oracle("enter-text", "enter-text-dynamic", "unicode-test")
+@oracle("enter-text", "enter-text-dynamic")
 def enter_text(page: Snapshot) -> Script:
     page = yield write(inputs(page)[0], quoted(page)[0])
     yield click(button(page, "Submit"))
@@ -41,29 +41,43 @@ def enter_password(page: Snapshot) -> Script:
     yield click(button(page, "Submit"))
 
 
-@oracle("login-user", "login-user-popup")
+@oracle("login-user")
 def login_user(page: Snapshot) -> Script:
     user, password = quoted(page)[:2]
     page = yield write(named(page, "username"), user)
-    page = yield from _dismiss(page)
     page = yield write(named(page, "password"), password)
-    page = yield from _dismiss(page)
-    if named(page, "username").value != user:
-        page = yield write(named(page, "username"), user)
-    yield click(button(page, "Login"))
+    yield click(named(page, "subbtn"))
 
 
-def _dismiss(page: Snapshot) -> Script:  # type: ignore[misc]  # also returns the page, see login_user
-    """Close a popup that asks whether to go on."""
-    cancel = next((e for e in page.elements if "popup-cancel" in e.attributes or e.text == "Cancel"), None)
-    if cancel:
-        page = yield click(cancel)
-    return page  # type: ignore[return-value]  # for `yield from`
+@oracle("login-user-popup")
+def login_user_popup(page: Snapshot) -> Script:
+    """Fill what is not yet filled; cancel the popup whenever it stands in the way."""
+    told = dict(zip(("username", "password"), quoted(page)[:2], strict=True))
+    for _ in range(8):
+        cancel = next((e for e in page.elements if "popup-cancel" in e.attributes.split()), None)
+        empty = [name for name, text in told.items() if named(page, name).value != text]
+        if cancel:
+            page = yield click(cancel)
+        elif empty:
+            page = yield write(named(page, empty[0]), told[empty[0]])
+        else:
+            yield click(named(page, "subbtn"))
+            return
 
 
-@oracle("focus-none")
-def _unused(page: Snapshot) -> Script:
-    yield click(inputs(page)[0])
+@oracle("sign-agreement")
+def sign_agreement(page: Snapshot) -> Script:
+    """Scroll the text to its end, which wakes the form up."""
+    if not quoted(page):
+        yield click(named(page, "cancel"))
+        return
+    name, choice = quoted(page)
+    for _ in range(12):
+        if inputs(page):
+            break
+        page = yield Action(Verb.SCROLL, text="down")
+    page = yield write(inputs(page)[0], name)
+    yield click(button(page, choice))
 
 
 @oracle("enter-date")
@@ -82,8 +96,7 @@ def enter_time(page: Snapshot) -> Script:
 
 @oracle("copy-paste")
 def copy_paste(page: Snapshot) -> Script:
-    area, field = (find(page, lambda e, tag=tag: e.tag == tag, tag) for tag in ("textarea", "input:text"))  # type: ignore[misc]  # bound at once
-    page = yield copy(area)
+    page = yield copy(find(page, lambda e: e.tag == "textarea", "text area"))
     page = yield write(find(page, lambda e: e.tag == "input:text", "input"), page.clipboard)
     yield click(button(page, "Submit"))
 
@@ -147,13 +160,6 @@ def find_word(page: Snapshot) -> Script:
     yield click(button(page, "Submit"))
 
 
-@oracle("use-spinner")
-def use_spinner(page: Snapshot) -> Script:
-    (number,) = read(page, r"Select (-?\d+)")
-    page = yield write(inputs(page)[0], number)
-    yield click(button(page, "Submit"))
-
-
 @oracle("use-autocomplete", "use-autocomplete-nodelay")
 def use_autocomplete(page: Snapshot) -> Script:
     first, *rest = quoted(page)
@@ -165,10 +171,5 @@ def use_autocomplete(page: Snapshot) -> Script:
             page = yield click(offered[0])
             yield click(button(page, "Submit"))
             return
-        page = yield Action_wait()
+        page = yield Action(Verb.SCROLL, text="up")  # let time pass
     raise OracleLost("nothing is offered")
-
-
-def Action_wait():  # noqa
-    from envs.web.backend import Action, Verb
-    return Action(Verb.SCROLL, text="up")

@@ -231,7 +231,7 @@
     const rolls = (one) => one.scrollHeight > one.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(one).overflowY) || (one.tagName === 'TEXTAREA' && one.scrollHeight > one.clientHeight + 1);
     while (node && node.nodeType === 1 && !rolls(node)) node = node.parentElement;
     if (!node) node = [...document.querySelectorAll('body *')].find(rolls) || document.scrollingElement;
-    node.scrollTop += (way === 'up' ? -1 : 1) * Math.max(20, node.clientHeight * 0.8);
+    node.scrollTop += (way === 'up' ? -1 : 1) * Math.max(20, node.clientHeight * 3);
     node.dispatchEvent(new Event('scroll'));
   }
   function act(verb, index, text) {
@@ -240,7 +240,7 @@
     const past = node ? history.get(node) || [0, 0] : null;
     if (verb === 'click') { history.set(node, [past[0] + 1, past[1]]); last = node; click(node); }
     else if (verb === 'type') { history.set(node, [past[0], past[1] + 1]); last = node; type(node, text); }
-    else if (verb === 'copy') { last = node; clipboard = squeeze(isEditable(node) ? node.value || node.textContent : node.textContent, 400); }
+    else if (verb === 'copy') { last = node; clipboard = String('value' in node && node.tagName !== 'BUTTON' ? node.value : node.textContent).slice(0, 2000); }
     else if (verb === 'press') press(text);
     else if (verb === 'scroll') scroll(text);
   }

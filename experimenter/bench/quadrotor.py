@@ -1,7 +1,8 @@
 """How many agent-steps a CPU-second the quadrotor kernel gives: 8 drones a room at 20 % density, effects off and on, and other sizes.
 
 An agent-step is one drone advanced by one control step of 0.01 s, with contacts, reward, observation and restarts. Actions are random
-around hover, drawn beforehand; compilation happens before the clock starts.
+around hover, drawn beforehand; compilation happens before the clock starts. SB3's PPO on our VecEnv is timed as a whole: environment,
+rollout and updates.
 """
 
 from __future__ import annotations
@@ -27,7 +28,45 @@ Runner = Callable[[], int]
 """Runs a slice and returns its agent-steps."""
 
 
-def measure(seconds: float = 10) -> dict[str, float]:
+SB3_ROOMS, SB3_STEPS, SB3_BATCH, SB3_EPOCHS = 128, 64, 8192, 3
+"""Rooms of 8 drones, steps a rollout, minibatch and epochs of the timed SB3 run; its networks are 64x64."""
+
+
+def measure(seconds: float = 10, sb3_rollouts: int = 4) -> dict[str, float]:
+    """Measure the kernel alone and, with `sb3_rollouts` above 0, SB3's PPO on it; rates are agent-steps per CPU-second."""
+    measured = measure_kernel(seconds)
+    if sb3_rollouts:
+        measured["sb3_ppo_agent_steps_per_cpu_s"] = measure_sb3(sb3_rollouts)
+        measured["kernel_to_sb3_ppo_ratio"] = (
+            measured["agent_steps_per_cpu_s"] / measured["sb3_ppo_agent_steps_per_cpu_s"]
+        )
+    return measured
+
+
+def measure_sb3(rollouts: int) -> float:
+    """Agent-steps per CPU-second of SB3's PPO on 128 rooms of 8 drones at 20 % density, on one thread, after one rollout to warm up."""
+    import torch
+    from stable_baselines3 import PPO
+
+    from envs.quadrotor.family import QuadrotorFamily
+    from envs.quadrotor.sb3_view import SwarmVecEnv
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        env = SwarmVecEnv(QuadrotorFamily().resolve_task({"drones": 8, "density": 0.2}), SB3_ROOMS)
+        sizes = {"n_steps": SB3_STEPS, "batch_size": SB3_BATCH, "n_epochs": SB3_EPOCHS}
+        model = PPO("MlpPolicy", env, device="cpu", seed=0, policy_kwargs={"net_arch": [64, 64]}, **sizes)
+        steps = SB3_STEPS * env.num_envs
+        model.learn(steps)
+        started = time.process_time()
+        model.learn(rollouts * steps)
+        return rollouts * steps / (time.process_time() - started)
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure_kernel(seconds: float) -> dict[str, float]:
     """Measure each case for its share of `seconds` of CPU time, in alternating slices; return agent-steps per CPU-second."""
     runners = {name: make_runner(worlds, params) for name, (worlds, params) in CASES.items()}
     for run in runners.values():
@@ -49,6 +88,8 @@ def table(measured: dict[str, float]) -> str:
     """Lay out what `measure` returned for a terminal."""
     rows = [(name, measured[f"{name}_agent_steps_per_cpu_s"]) for name in CASES]
     lines = [f"{'case':<28}{'agent-steps per CPU-second':>28}"]
+    if "sb3_ppo_agent_steps_per_cpu_s" in measured:
+        rows.append(("SB3 PPO, 8 drones", measured["sb3_ppo_agent_steps_per_cpu_s"]))
     lines += [f"{name.replace('_', ' '):<28}{rate:>28,.0f}" for name, rate in rows]
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ class FlyLearner:
             return
         self._improve_critics(batch, learning_rate)
         self.updates += 1
-        if self.updates % settings.actor_every == 0:
+        if self.updates > settings.critic_first and self.updates % settings.actor_every == 0:
             self._improve_actor(batch, learning_rate)
             follow(self.actor_target, self.actor, settings.follow)
         follow(self.critic_targets, self.critics, settings.follow)
@@ -83,11 +83,14 @@ class FlyLearner:
             self._losses = {"critic_loss": float((error**2).mean()), "value": float(value.mean())}
 
     def _improve_actor(self, batch: Batch, learning_rate: float) -> None:
-        action = np.tanh(self.actor.forward(batch.observation, keep=True)[0])
+        wish = self.actor.forward(batch.observation, keep=True)[0]
+        action = np.tanh(wish)
         value = self.critics.forward(np.concatenate([batch.state, action], axis=1), keep=True)
         slope = self.critics.backward(np.full_like(value, -0.5 / len(action)), weights=False, to_input=True)
         to_action = slope[:, :, -self.shape.action :].sum(axis=0)  # of -(Q1 + Q2) / 2 at the action
-        self.actor.backward((to_action * (1.0 - action * action))[None])
+        slope_of_wish = to_action * (1.0 - action * action)
+        slope_of_wish += np.float32(2.0 * self.settings.saturation / wish.size) * wish
+        self.actor.backward(slope_of_wish[None])
         self.actor_adam.step(learning_rate)
 
     def losses(self) -> dict[str, float]:

@@ -14,18 +14,22 @@ from experimenter.trainers.settings import base_name, parse_hidden, require, res
 class FlySettings:
     """TD3 (Fujimoto et al. 2018) as Learning to Fly in Seconds (arXiv 2311.13081) uses it, over many worlds at once."""
 
-    num_envs: int = 64
+    num_envs: int = 128
     """Worlds stepped together."""
-    updates: int = 4
+    updates: int = 5
     """Critic updates after each step of all worlds."""
     actor_every: int = 2
     """Critic updates an actor update (published: 2)."""
+    critic_first: int = 1000
+    """Critic updates before the first actor update: an actor that follows a blank critic saturates and stays so (published: 1,500)."""
+    saturation: float = 0.01
+    """Weight of the actor's mean squared output before the tanh, which keeps its gradient alive."""
     batch: int = 256
     warm_steps: int = 8192
     """Env steps of random smooth actions before learning; they also set the input scales."""
     replay_steps: int = 400_000
     """Transitions kept."""
-    n_step: int = 1
+    n_step: int = 5
     """Rewards summed before the critic's estimate takes over."""
     gamma: float = 0.99
     follow: float = 0.005
@@ -70,6 +74,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "num_envs": (1, 4096),
     "updates": (1, 1000),
     "actor_every": (1, 100),
+    "critic_first": (0, 10**7),
+    "saturation": (0.0, 10.0),
     "batch": (2, 65536),
     "warm_steps": (1, 10**8),
     "replay_steps": (1000, 10**8),
@@ -89,8 +95,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 _FAMILIES: Mapping[str, Mapping[str, ParamValue]] = {
     "quadrotor": {"curriculum_every": 150_000},
-    "CartPole": {"num_envs": 8, "warm_steps": 256, "checkpoint_steps": 50_000},
-    "Pendulum": {"num_envs": 8, "warm_steps": 256, "checkpoint_steps": 50_000},
+    "CartPole": {"num_envs": 8, "warm_steps": 256, "critic_first": 100, "checkpoint_steps": 50_000},
+    "Pendulum": {"num_envs": 8, "warm_steps": 256, "critic_first": 100, "checkpoint_steps": 50_000},
 }
 
 

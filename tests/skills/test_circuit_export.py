@@ -82,7 +82,7 @@ def test_an_exported_circuit_skill_prints_itself(tmp_path: Path) -> None:
     save_policy(artifact, SPEC, {"angles": np.zeros(4, dtype=np.float32)})
     for name in set(FILES) - {path.name for path in artifact.iterdir()}:
         (artifact / name).write_text("{}")
-    skill = Skill.model_construct(
+    skill = Skill.model_construct(  # type: ignore[call-arg]  # only what the README shows
         name="h2", version=1, id="x", description="ground state", family="quantum", region={}, episodes=20,
         success_rate=1.0, success_low=0.8, success_high=1.0, task={"horizon": 40}, fitness_iqm=1.4, fitness_low=1.4, fitness_high=1.4,
         native_return_mean=5.0, artifact_digest="d",

@@ -34,12 +34,8 @@ def test_a_problem_comes_back_as_it_was(home: Path) -> None:
     path = store_problem(made())
     assert path == problems_folder() / f"my-pair-{made().digest[:12]}.json"
     back = load_stored(path.stem)
-    assert (back.terms, back.exact, back.floor, back.sectors) == (
-        made().terms,
-        pytest.approx(made().exact),
-        made().floor,
-        made().sectors,
-    )
+    assert (back.terms, back.floor, back.sectors) == (made().terms, made().floor, made().sectors)
+    assert back.exact == pytest.approx(made().exact)
     assert list_stored() == [path.stem]
     assert store_problem(made()) == path
 
