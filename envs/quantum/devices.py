@@ -61,7 +61,7 @@ def gate_noise(error: float, relaxations: Sequence[Local]) -> float:
         raise ValueError(f"a gate error of {error:g} is not a number from 0 to {size / (size + 1.0):g}.")
     if error <= 1.0 - fidelity:
         return 1.0
-    return 1.0 - size * (error - (1.0 - fidelity)) / (size * fidelity - 1.0)
+    return float(1.0 - size * (error - (1.0 - fidelity)) / (size * fidelity - 1.0))
 
 
 def make_device_noise(

@@ -1,12 +1,12 @@
 """The action space: every action as one number, over the slots that an observation shows. Masks say which make sense.
 
-    0 ..        click slot i (an option of a list is selected)             SLOTS
-    COPY ..     take the text of slot i to the clipboard                   SLOTS
-    TYPE ..     type field j of the instruction into slot i, j outermost;  (FIELDS + 1) * SLOTS
-                the last field is the clipboard
-    SCROLL ..   up, down                                                   2
-    PRESS ..    keys                                                       len(KEYS)
-    DONE        the task is done                                           1
+0 ..        click slot i (an option of a list is selected)             SLOTS
+COPY ..     take the text of slot i to the clipboard                   SLOTS
+TYPE ..     type field j of the instruction into slot i, j outermost;  (FIELDS + 1) * SLOTS
+            the last field is the clipboard
+SCROLL ..   up, down                                                   2
+PRESS ..    keys                                                       len(KEYS)
+DONE        the task is done                                           1
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch, resolve_params
+from envs.task import TaskSpec
 from envs.web.actions import COUNT, Mask, decode, mask_of, shown
 from envs.web.backend import Action, Browser, Element, Snapshot, Verb
 from envs.web.browsers import open_browser
@@ -18,7 +19,6 @@ from envs.web.measures import VARIABLES, measure
 from envs.web.miniwob import is_success
 from envs.web.params import WebParams
 from envs.web.world import Outcome, World
-from envs.task import TaskSpec
 
 STEP_COST = 0.01
 """Taken from the native reward of every step, so that short solutions are better ones."""

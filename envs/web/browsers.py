@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 
 from envs.web.backend import Browser, BrowserMissing
 from envs.web.chromium import Chromium, find_chromium
+from envs.web.lightpanda import Lightpanda, find_lightpanda
 from envs.web.miniwob import miniwob_site
 
 NAMES = ("chromium", "lightpanda")
@@ -19,17 +19,9 @@ def open_browser(name: str = "") -> Browser:
         find_chromium()
         return Chromium([miniwob_site()])
     if chosen == "lightpanda":
-        from envs.web.lightpanda import Lightpanda
-
-        require_lightpanda()
+        find_lightpanda()
         return Lightpanda([miniwob_site()])
     raise ValueError(f"unknown browser {chosen!r}: expected one of {', '.join(NAMES)}.")
-
-
-def require_lightpanda() -> None:
-    """Raise `BrowserMissing` unless the optional browser and the client for its socket are there."""
-    if not (find_spec("lightpanda") and find_spec("websocket")):
-        raise BrowserMissing("the browser lightpanda is not installed: pip install 'rl-experimenter[lightpanda]'.")
 
 
 def list_installed() -> tuple[str, ...]:
@@ -37,7 +29,7 @@ def list_installed() -> tuple[str, ...]:
     found = []
     for name in NAMES:
         try:
-            find_chromium() if name == "chromium" else require_lightpanda()
+            find_chromium() if name == "chromium" else find_lightpanda()
         except BrowserMissing:
             continue
         found.append(name)

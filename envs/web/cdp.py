@@ -33,7 +33,9 @@ class Connection:
         """Drop the handlers of a session that has ended."""
         self._handlers = {key: handler for key, handler in self._handlers.items() if key[0] != session}
 
-    def post(self, method: str, params: Mapping[str, Any] | None = None, session: str = "", *, drop: bool = False) -> int:
+    def post(
+        self, method: str, params: Mapping[str, Any] | None = None, session: str = "", *, drop: bool = False
+    ) -> int:
         """Send a call and return its number for `take`; with `drop` its answer is thrown away."""
         number, self._next = self._next, self._next + 1
         message: Message = {"id": number, "method": method, "params": dict(params or {})}

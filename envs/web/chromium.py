@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
-import json
-import logging
 import os
 import shutil
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from envs.web.backend import Action, BrowserError, BrowserGone, BrowserMissing, Snapshot, read_snapshot
+from envs.web.backend import BrowserError, BrowserMissing
 from envs.web.cdp import Connection, Message
-from envs.web.guard import Gate, resolver_rules
+from envs.web.cdp_page import Attachment, CdpPage
+from envs.web.guard import resolver_rules
 from envs.web.launch import Process, launch
 from envs.web.sites import Site
 from envs.web.transport import PipeTransport
 
-_log = logging.getLogger(__name__)
-
-STEP_MS = 100
-"""Virtual milliseconds that pass with every action."""
 WIDTH, HEIGHT = 320, 240
 _CANDIDATES = (
     "chromium-headless-shell",
@@ -124,9 +112,9 @@ class Chromium:
         """Whether it is time for a fresh process, at the next start of an episode."""
         return self.episodes >= self._recycle
 
-    def new_page(self) -> ChromiumPage:
+    def new_page(self) -> CdpPage:
         """A page in a browser context of its own; nothing is started before it is opened."""
-        return ChromiumPage(self)
+        return CdpPage(self)
 
     def connection(self) -> Connection:
         """The connection to the running browser; starts one where none runs."""
@@ -169,18 +157,23 @@ class Chromium:
             return
         self._connection.post("Target.closeTarget", {"targetId": target["targetId"]}, drop=True)
 
-    def make_target(self) -> tuple[str, str, str]:
-        """Create a page in a fresh context; returns context, target and session."""
+    def attach(self) -> Attachment:
+        """Create a page in a fresh context; raises `BrowserError` when it does not come."""
         connection = self.connection()
         context = connection.call("Target.createBrowserContext", {"disposeOnDetach": True})["browserContextId"]
         self._creating, self._sessions = True, []
         try:
             wanted = {"url": "about:blank", "browserContextId": context, "width": WIDTH, "height": HEIGHT}
-            target = connection.call("Target.createTarget", wanted)["targetId"]
+            connection.call("Target.createTarget", wanted)
             connection.wait(lambda: bool(self._sessions), "a new page")
         finally:
             self._creating = False
-        return context, target, self._sessions[-1]
+        return Attachment(connection, self._sessions[-1], context)
+
+    def detach(self, found: Attachment) -> None:
+        """Dispose of a page's context with everything in it."""
+        with contextlib.suppress(BrowserError):
+            found.connection.post("Target.disposeBrowserContext", {"browserContextId": found.context}, drop=True)
 
     def close(self) -> None:
         """Kill the process group and remove the profile."""
@@ -191,116 +184,6 @@ class Chromium:
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
             self.close()
-
-
-class ChromiumPage:
-    """One page: a `DomBackend`. It outlives its browser process: after a failure, `open` makes a new one."""
-
-    def __init__(self, browser: Chromium) -> None:
-        self._browser = browser
-        self._start = 0
-        self._context = self._target = self._session = ""
-        self._loaded = False
-        self.gate = Gate()
-
-    def open(self, site: Site, path: str) -> None:
-        """Load a page afresh, in a context without cookies, storage or history."""
-        if self._session and self._start == self._browser.starts and self.gate.site is site:
-            self._navigate(site, path)
-            return
-        self.close()
-        self.gate.site = site
-        connection = self._browser.connection()
-        self._context, self._target, session = self._browser.make_target()
-        self._session, self._start = session, self._browser.starts
-        connection.on("Fetch.requestPaused", self._held, session)
-        connection.on("Page.loadEventFired", self._has_loaded, session)
-        connection.on("Page.javascriptDialogOpening", self._dialog, session)
-        connection.on("Inspector.targetCrashed", self._crashed, session)
-        script = files("envs.web").joinpath("page.js").read_text() + "\n" + site.adapter
-        connection.post("Page.enable", session=session, drop=True)
-        connection.post("Runtime.enable", session=session, drop=True)
-        connection.post("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session, drop=True)
-        connection.post("Page.addScriptToEvaluateOnNewDocument", {"source": script}, session, drop=True)
-        connection.call("Runtime.runIfWaitingForDebugger", session=session)
-        self._navigate(site, path)
-
-    def _navigate(self, site: Site, path: str) -> None:
-        self._loaded, self.gate.may_navigate = False, True
-        connection = self._browser.connection()
-        told = connection.call("Page.navigate", {"url": site.origin + path}, self._session)
-        if told.get("errorText"):
-            raise BrowserError(f"{site.name}{path} does not load: {told['errorText']}")
-        connection.wait(lambda: self._loaded, f"loading {site.name}{path}")
-        if self._evaluate("String(!!window.__agent && __agent.begin())") != "true":
-            raise BrowserError(f"{site.name}{path} has no task")
-
-    def reset(self, seed: int, clutter: Sequence[str]) -> Snapshot:
-        """Start the episode of `seed`; one round trip."""
-        self._browser.episodes += 1
-        return self._look(f"__agent.reset({seed},{json.dumps(list(clutter))})")
-
-    def observe(self) -> Snapshot:
-        return self._look("__agent.observe()")
-
-    def act(self, action: Action) -> Snapshot:
-        """Carry out `action` by the page's own events; one round trip."""
-        text = json.dumps(action.text)
-        return self._look(f"__agent.act({json.dumps(action.verb.value)},{int(action.element)},{text},{STEP_MS})")
-
-    def picture(self) -> NDArray[np.uint8]:
-        """RGB picture [240, 320, 3]."""
-        from PIL import Image
-
-        told = self._browser.connection().call("Page.captureScreenshot", {"format": "png"}, self._live())
-        with Image.open(io.BytesIO(base64.b64decode(told["data"]))) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-
-    def abandon(self) -> None:
-        """Kill the browser that this page failed in, unless it has been replaced already."""
-        if self._start == self._browser.starts:
-            self._browser.close()
-        self._session = ""
-
-    def close(self) -> None:
-        """Dispose of the context with everything in it."""
-        if self._session and self._start == self._browser.starts and self._browser.group:
-            connection = self._browser.connection()
-            connection.forget(self._session)
-            with contextlib.suppress(BrowserError):
-                connection.post("Target.disposeBrowserContext", {"browserContextId": self._context}, drop=True)
-        self._context = self._target = self._session = ""
-
-    def _look(self, expression: str) -> Snapshot:
-        told: dict[str, Any] = json.loads(self._evaluate(expression))
-        return read_snapshot(told)
-
-    def _evaluate(self, expression: str) -> str:
-        connection = self._browser.connection()
-        told = connection.call("Runtime.evaluate", {"expression": expression, "returnByValue": True}, self._live())
-        if "exceptionDetails" in told:
-            detail = told["exceptionDetails"]
-            words = detail.get("exception", {}).get("description", detail.get("text", ""))
-            raise BrowserError(f"the page failed: {words[:300]}")
-        return str(told["result"].get("value"))
-
-    def _live(self) -> str:
-        if not self._session or self._start != self._browser.starts:
-            raise BrowserGone("the page is gone with its browser")
-        return self._session
-
-    def _held(self, event: Message) -> None:
-        method, params = self.gate.decide(event)
-        self._browser.connection().post(method, params, self._session, drop=True)
-
-    def _has_loaded(self, _: Message) -> None:
-        self._loaded = True
-
-    def _dialog(self, _: Message) -> None:
-        self._browser.connection().post("Page.handleJavaScriptDialog", {"accept": False}, self._session, drop=True)
-
-    def _crashed(self, _: Message) -> None:
-        raise BrowserError("the page crashed")
 
 
 def is_installed() -> bool:

@@ -13,29 +13,20 @@ from pathlib import Path
 from envs.web.backend import BrowserMissing
 from envs.web.sites import Site
 
-TASKS: tuple[str, ...] = tuple(
-    """
-ascending-numbers bisect-angle book-flight book-flight-nodelay buy-ticket choose-date choose-date-easy choose-date-medium
-choose-date-nodelay choose-list circle-center click-button click-button-sequence click-checkboxes click-checkboxes-large
-click-checkboxes-soft click-checkboxes-transfer click-collapsible click-collapsible-2 click-collapsible-2-nodelay
-click-collapsible-nodelay click-color click-dialog click-dialog-2 click-link click-menu click-menu-2 click-option click-pie
-click-pie-nodelay click-scroll-list click-shades click-shape click-tab click-tab-2 click-tab-2-easy click-tab-2-hard
-click-tab-2-medium click-test click-test-2 click-test-transfer click-widget copy-paste copy-paste-2 count-shape count-sides
-daily-calendar drag-box drag-circle drag-cube drag-items drag-items-grid drag-shapes drag-shapes-2 drag-single-shape
-drag-sort-numbers draw-circle draw-line email-inbox email-inbox-delete email-inbox-forward email-inbox-forward-nl
-email-inbox-forward-nl-turk email-inbox-important email-inbox-nl-turk email-inbox-noscroll email-inbox-reply
-email-inbox-star-reply enter-date enter-password enter-text enter-text-2 enter-text-dynamic enter-time find-greatest
-find-midpoint find-word focus-text focus-text-2 form-sequence form-sequence-2 form-sequence-3 generate-number grid-coordinate
-guess-number highlight-text highlight-text-2 hot-cold identify-shape login-user login-user-popup multi-layouts multi-orderings
-navigate-tree number-checkboxes odd-or-even order-food phone-book read-table read-table-2 resize-textarea right-angle
-scroll-text scroll-text-2 search-engine sign-agreement simple-algebra simple-arithmetic social-media social-media-all
-social-media-some stock-market terminal text-editor text-transform tic-tac-toe unicode-test use-autocomplete
-use-autocomplete-nodelay use-colorwheel use-colorwheel-2 use-slider use-slider-2 use-spinner visual-addition
-""".split()
-)
+TASKS: tuple[str, ...] = tuple(files("envs.web").joinpath("tasks.txt").read_text().split())
 """The 125 registered tasks in alphabetical order; a task parameter is an index into it."""
 
-FRESH_PREFIXES: tuple[str, ...] = ()
+FRESH_PREFIXES = (
+    "book-flight",
+    "choose-date",
+    "click-pie",
+    "focus-text",
+    "scroll-text",
+    "stock-market",
+    "use-autocomplete",
+    "use-colorwheel",
+    "use-slider",
+)
 """Tasks whose pages carry something (timers, widgets) from one episode into the next: loaded afresh for every episode."""
 
 CONTINUOUS = frozenset({"bisect-angle", "circle-center", "find-midpoint", "use-colorwheel", "use-colorwheel-2"})
@@ -49,7 +40,7 @@ def is_success(task: str, raw_reward: float) -> bool:
 
 def is_fresh(task: str) -> bool:
     """Whether every episode of `task` loads its page afresh."""
-    return task.startswith(FRESH_PREFIXES) if FRESH_PREFIXES else False
+    return task.startswith(FRESH_PREFIXES)
 
 
 def page_of(task: str) -> str:

@@ -9,9 +9,7 @@ from envs.web.oracle_tools import all_named, click, find, named, quoted, text_is
 from envs.web.oracles import OracleLost, Script, oracle
 
 
-@oracle(
-    "email-inbox", "email-inbox-noscroll", "email-inbox-star-reply", "email-inbox-reply", "email-inbox-forward"
-)
+@oracle("email-inbox", "email-inbox-noscroll", "email-inbox-star-reply", "email-inbox-reply", "email-inbox-forward")
 def email_inbox(page: Snapshot) -> Script:
     """Read what is asked, open the mail where it must be open, do it."""
     told = page.instruction

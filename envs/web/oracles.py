@@ -33,7 +33,7 @@ def oracle(*tasks: str) -> Callable[[Oracle], Oracle]:
 
 def find_oracle(task: str) -> Oracle | None:
     """The oracle of a task, or None."""
-    from envs.web import oracle_clicks, oracle_forms, oracle_mail  # noqa: F401  # they register theirs
+    from envs.web import oracle_clicks, oracle_dates, oracle_forms, oracle_mail  # noqa: F401  # they register theirs
 
     return _ORACLES.get(task)
 

@@ -69,7 +69,7 @@
   }
   function isEditable(node) {
     if (node.tagName === 'TEXTAREA') return !node.disabled && !node.readOnly;
-    if (node.tagName === 'INPUT') return FREE_TEXT.has(node.type) && !node.disabled && !(node.readOnly && !node.classList.contains('hasDatepicker'));
+    if (node.tagName === 'INPUT') return FREE_TEXT.has(node.type) && !node.disabled && !node.readOnly;
     return node.isContentEditable === true && !(node.parentElement && node.parentElement.isContentEditable);
   }
   function words(node, style) {
@@ -270,6 +270,12 @@
     begin() { advance(200); return String(!!window.__site); },
     reset(seed, texts) {
       if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
+      for (const node of document.querySelectorAll('input,textarea,option')) {
+        if (node.tagName === 'OPTION') node.selected = node.defaultSelected;
+        else if (node.type === 'checkbox' || node.type === 'radio') node.checked = node.defaultChecked;
+        else if (node.type !== 'file') node.value = node.defaultValue;
+        if (node.scrollTop) node.scrollTop = 0;
+      }
       history = new Map(); last = null; clipboard = '';
       rewind();
       window.__site.start(seed);

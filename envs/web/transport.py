@@ -87,7 +87,9 @@ class SocketTransport:
         self._errors: tuple[type[Exception], ...] = (WebSocketException, OSError)
         raw = _connect(path, timeout_s)
         try:
-            self._socket: Any = create_connection("ws://127.0.0.1/", socket=raw, timeout=timeout_s)
+            self._socket: Any = create_connection(
+                "ws://127.0.0.1/", socket=raw, timeout=timeout_s, suppress_origin=True
+            )
         except self._errors as error:
             raw.close()
             raise BrowserError(f"the browser refuses connections: {error}") from error

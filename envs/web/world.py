@@ -69,7 +69,7 @@ class World:
         try:
             snapshot = self._page.act(action)
         except BrowserError as error:
-            snapshot = self._recover(action, error)
+            return self._recover(action, error)
         self._history.append(action)
         return snapshot
 
@@ -90,7 +90,9 @@ class World:
             self._note(error)
             self._insist(self._restart)
             try:
-                return self._page.act(action)
+                snapshot = self._page.act(action)
+                self._history.append(action)
+                return snapshot
             except BrowserError as again:
                 error = again
         self._note(error)

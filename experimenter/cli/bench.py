@@ -30,6 +30,7 @@ _BENCHES: dict[str, tuple[str, str]] = {
         "experimenter.bench.quantum_baselines:measure",
         "circuit search by floor, random, greedy, ADAPT and qas at equal energy evaluations (a few minutes)",
     ),
+    "web": ("experimenter.bench.web:measure", "web env steps per second in each browser that is installed"),
     "library": ("experimenter.bench.library:measure", "query time of a library of 10,000 skills"),
     "generation": ("experimenter.bench.generation:measure", "wall time of a generation of jobs beyond its training"),
     "rewards-overhead": ("experimenter.bench.rewards_overhead:measure", "cost of a reward program per env step"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experimenter.cli import quantum
+from experimenter.cli import quantum, web
 from experimenter.cli.output import json_option, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Look at the environment families.")
@@ -59,8 +59,9 @@ def show(
     except ImportError as error:
         raise EnvironmentNotReady(str(error)) from error
     problems = {"problems": quantum.list_rows()} if card.family == "quantum" else {}
+    tasks = {"tasks": web.web_tasks()} if card.family == "web" else {}
     if json:
-        print_json({**dataclasses.asdict(card), **problems})
+        print_json({**dataclasses.asdict(card), **problems, **tasks})
         return
     typer.echo(f"# {card.title} ({card.family})\n\n{card.text.strip()}\n")
     typer.echo(f"Fitness: {card.fitness}\nSuccess: {card.success}\nHorizon: {card.horizon} control steps\n")
@@ -74,6 +75,9 @@ def show(
     if problems:
         typer.echo("")
         quantum.print_problems(problems["problems"])
+    if tasks:
+        typer.echo("")
+        web.print_tasks(tasks["tasks"])
 
 
 def _variables(head: str, variables: Any) -> None:

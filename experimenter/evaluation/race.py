@@ -103,10 +103,11 @@ def fit_race(
     growth: float = 3.0,
     rungs: int = 3,
     finalists: int = 2,
+    least_steps: int = 0,
 ) -> tuple[Rung, ...]:
     """Shape a race of `arms` that costs at most `total_steps` env steps, summed over all of its jobs.
 
-    Gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
+    A rung of fewer than `least_steps` would rank arms by noise and is left out. Gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
     and if even that does not fit, divides what there is by the arms. Raises `ValueError` below one step an arm.
     """
     if arms < 1 or total_steps < arms or final_steps < 1 or seeds_final < 1:
@@ -116,7 +117,8 @@ def fit_race(
     wishes += [(fraction, min(2, seeds_final)) for fraction in _SHRINK]
     wishes += [(fraction, 1) for fraction in _SHRINK]
     for fraction, count in wishes:
-        shape = _shape(arms, int(final_steps * fraction) or 1, count, depth, growth, finalists, first_seed)
+        final = int(final_steps * fraction) or 1
+        shape = _shape(arms, final, count, _depth(final, depth, growth, least_steps), growth, finalists, first_seed)
         if race_cost(shape, arms) <= total_steps:
             return shape
     return (Rung(budget_steps=min(final_steps, total_steps // arms), seeds=(first_seed,), keep=1),)
@@ -193,6 +195,11 @@ def extend_jobs(jobs: Sequence[TrainJob], budget_steps: int) -> tuple[TrainJob, 
         for job in jobs
         if budget_steps > job.budget_steps
     )
+
+
+def _depth(final: int, depth: int, growth: float, least_steps: int) -> int:
+    """How many rungs have at least `least_steps`, the last one always among them."""
+    return max(1, sum(final / growth**power >= least_steps for power in range(depth)))
 
 
 def _shape(

@@ -36,6 +36,8 @@ _PACE: dict[str, Pace] = {
     "gym:Hopper-v5": Pace(steps_per_s=4500, needed_steps=1_000_000),
     "gym:HalfCheetah-v5": Pace(steps_per_s=4500, needed_steps=1_500_000),
     "gym:Walker2d-v5": Pace(steps_per_s=4500, needed_steps=1_500_000),
+    "gym:InvertedDoublePendulum-v5": Pace(steps_per_s=5900, needed_steps=100_000),
+    "gym:MiniGrid-DoorKey-5x5-v0": Pace(steps_per_s=3200, needed_steps=200_000),
     "gym:Reacher-v5": Pace(steps_per_s=4500, needed_steps=500_000),
 }
 _UNKNOWN = Pace(steps_per_s=3000, needed_steps=1_000_000)

@@ -31,6 +31,8 @@ from memory.tables import JobRow
 _FINALISTS = 2
 _TIME_SHARE = 0.85
 """Share of the training time that a race is planned for: machines are slower than their table."""
+_LEAST_SHARE = 0.025
+"""Share of the steps that a family is known to need below which a rung would rank arms by noise."""
 _PAST_JOBS = 200
 
 
@@ -172,6 +174,7 @@ def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tu
         seeds_final=config.seeds,
         first_seed=config.seed,
         finalists=_FINALISTS,
+        least_steps=int(_LEAST_SHARE * pace.needed_steps),
     )
 
 

@@ -32,7 +32,7 @@ def test_shipped_hydrogen_comes_out_again(name: str, mapping: str) -> None:
         ({"atoms": "H 0 0"}, "not an element and three numbers"),
         ({"charge": 1}, "odd|even"),
         ({"atoms": "Li 0 0 0; H 0 0 1.6", "active": "2e30o"}, "does not fit"),
-        ({"atoms": "H 0 0 -1; H 0 0 1; O 0 0 0; O 0 0 3; H 1 1 3; H 1 -1 3"}, "at most 12 fit"),
+        ({"atoms": "H 0 0 -1; H 0 0 1; O 0 0 0; O 0 0 3; H 1 1 3; H 1 -1 3"}, "At most 12 fit"),
         ({"mapping": "magic"}, "unknown mapping"),
         ({"active": "many"}, "not understood"),
     ],

@@ -36,7 +36,7 @@ def full_matrix(gate: Gate, qubits: int) -> Complex128:
 def embed(matrix: Complex128, qubit: int, qubits: int) -> Complex128:
     whole: Complex128 = np.eye(1, dtype=np.complex128)
     for q in range(qubits):
-        whole = np.kron(matrix if q == qubit else np.eye(2), whole)
+        whole = np.asarray(np.kron(matrix if q == qubit else np.eye(2), whole), dtype=np.complex128)
     return whole
 
 

@@ -196,3 +196,12 @@ def test_a_persons_weights_change_the_ranking_and_nothing_else() -> None:
     # 0.5 - 0.1 x 0.1 = 0.49 against 0.6 - 0.1 x 5 = 0.1
     labels, values = rank_with({"effort": -0.1})
     assert labels == ["native", CODE[0].label] and values == pytest.approx([0.49, 0.1])
+
+
+def test_rungs_that_would_rank_by_noise_are_left_out() -> None:
+    def budgets(least: int) -> list[int]:
+        return [rung.budget_steps for rung in fit_race(6, total_steps=10**9, final_steps=90_000, least_steps=least)]
+
+    assert budgets(0) == [10_000, 30_000, 90_000]
+    assert budgets(10_001) == [30_000, 90_000]
+    assert budgets(50_000) == [90_000] and budgets(10**7) == [90_000]

@@ -1,0 +1,131 @@
+"""Instruction fields, numbered actions, masks and the observation, on pages made by hand. No browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from envs.web import actions
+from envs.web.actions import COUNT, KEYS, SLOTS, decode, encode, mask_of, shown
+from envs.web.backend import Action, BrowserError, Element, Snapshot, Verb, read_snapshot
+from envs.web.clutter import clutter_words
+from envs.web.encoding import SIZE, TAIL, WIDTH, encode_page, hashed, rows_of
+from envs.web.instruction import FIELDS, fields_of, tokens_of
+from envs.web.measures import VARIABLES, measure
+from envs.web.miniwob import TASKS, is_fresh, is_success, page_of
+
+BUTTON = Element(
+    index=0, tag="button", text="Login", value="", attributes="subbtn", around="", interactive=True, editable=False,
+    checked=False, disabled=False, focused=False, scrollable=False, clicks=0, typed=0, last=False, box=(1.0, 2.0, 3.0, 4.0),
+)  # fmt: skip
+INPUT = replace(BUTTON, index=1, tag="input:text", text="", attributes="username", editable=True)
+TEXT = replace(BUTTON, index=2, tag="td", text="cierra", interactive=False)
+LOGIN = 'Enter the username "cierra" and the password "wV" into the text fields and press login.'
+
+
+def make_page(*elements: Element, **overrides: object) -> Snapshot:
+    page = Snapshot(LOGIN, elements or (BUTTON, INPUT, TEXT), ended=False, raw_reward=0.0, clock_ms=0.0)
+    return replace(page, **overrides)  # type: ignore[arg-type]  # any field may be given
+
+
+@pytest.mark.parametrize(
+    ("instruction", "first"),
+    [
+        (LOGIN, ("cierra", "wV")),
+        ("Book the cheapest one-way flight from: Anvik, AK to: NYC on 12/23/2016.", ("12/23/2016", "Anvik, AK", "NYC")),
+        ("Find the email by Trixi and forward that email to Brit.", ("Trixi", "Brit")),
+        ('Enter the value "a" at 3:30 PM.', ("a", "3:30 PM")),
+    ],
+)
+def test_fields_are_what_may_have_to_be_typed(instruction: str, first: tuple[str, ...]) -> None:
+    fields = fields_of(instruction)
+    assert set(first) <= set(fields) and fields[0] == first[0] and len(fields) <= FIELDS
+
+
+def test_actions_are_laid_out_as_documented() -> None:
+    assert (48, 96, 96 + 9 * 48, 96 + 9 * 48 + 2 + len(KEYS) + 1) == (actions.COPY, actions.TYPE, actions.SCROLL, COUNT)
+    page = make_page(clipboard="kept")
+    slots = shown(page)
+    assert decode(0, page, slots) == Action(Verb.CLICK, 0)
+    assert decode(SLOTS + 2, page, slots) == Action(Verb.COPY, 2)
+    assert decode(96 + 1, page, slots) == Action(Verb.TYPE, 1, "cierra")
+    assert decode(96 + 48 + 1, page, slots) == Action(Verb.TYPE, 1, "wV")
+    assert decode(96 + 8 * 48 + 1, page, slots) == Action(Verb.TYPE, 1, "kept")
+    assert decode(96 + 0, page, slots) is None  # a button takes no text
+    assert decode(3, page, slots) is None  # an empty slot
+    assert decode(COUNT - 1, page, slots) == Action(Verb.DONE)
+
+
+def test_every_allowed_number_survives_the_way_there_and_back() -> None:
+    page = make_page(clipboard="kept")
+    slots = shown(page)
+    for number in np.flatnonzero(mask_of(page, slots, may_declare=True)).tolist():
+        action = decode(number, page, slots)
+        assert action is not None and encode(action, page, slots) == number
+
+
+def test_masks_allow_exactly_what_can_change_something() -> None:
+    page = make_page(BUTTON, replace(INPUT, value="x"), replace(TEXT, disabled=True))
+    mask = mask_of(page, shown(page), may_declare=False)
+    assert np.flatnonzero(mask[:SLOTS]).tolist() == [0, 1]
+    assert np.flatnonzero(mask[SLOTS : 2 * SLOTS]).tolist() == [0, 1, 2]
+    typed = mask[2 * SLOTS : 2 * SLOTS + 9 * SLOTS].reshape(9, SLOTS)
+    assert typed[: len(fields_of(LOGIN)), 1].all() and typed.sum() == len(fields_of(LOGIN)) and not typed[8].any()
+    assert not mask[-1] and mask_of(page, shown(page), may_declare=True)[-1]
+
+
+def test_large_pages_show_what_can_be_acted_on_in_the_page_s_order() -> None:
+    plain = [replace(TEXT, index=place, text="lorem") for place in range(60)]
+    plain[59] = replace(BUTTON, index=59)
+    plain[58] = replace(TEXT, index=58, text="cierra")
+    chosen = shown(make_page(*plain))
+    assert len(chosen) == SLOTS and [e.index for e in chosen][-2:] == [58, 59]
+    assert [e.index for e in chosen] == sorted(e.index for e in chosen)
+
+
+def test_the_observation_has_a_row_an_element_and_zeros_elsewhere() -> None:
+    page = make_page()
+    flat = encode_page(page, shown(page), 0.5)
+    rows = rows_of(flat)
+    assert flat.shape == (SIZE,) == (SLOTS * WIDTH + TAIL,) and flat.dtype == np.float32 and np.abs(flat).max() <= 10
+    assert rows[:3, 0].tolist() == [1.0, 1.0, 1.0] and not rows[3:].any()
+    assert flat[-1] == 0.5
+    moved = make_page(*(replace(e, box=(9.0, 9.0, 9.0, 9.0)) for e in page.elements))
+    assert np.array_equal(flat, encode_page(moved, shown(moved), 0.5)), "places of plain elements depend on the layout"
+
+
+def test_hashes_are_the_same_in_every_process() -> None:
+    import zlib
+
+    code = zlib.crc32(b"cierra")
+    expected = [0.0] * 8
+    expected[code % 8] = 1.0 if code >> 16 & 1 else -1.0
+    assert list(hashed("Cierra!", 8)) == expected and tokens_of("It's 3.5") == ("it's", "3", "5")
+
+
+def test_measures_tell_what_was_done() -> None:
+    before = make_page()
+    after = make_page(BUTTON, replace(INPUT, value="cierra"), TEXT)
+    told = measure(after, before, Action(Verb.TYPE, 1, "cierra"), 1)
+    assert [told[name] for name in ("fields_entered", "inputs_filled", "typed", "clicked", "idle")] == [0.5, 1, 1, 0, 0]
+    idle = measure(before, before, Action(Verb.CLICK, 2), 2)
+    assert (idle["idle"], idle["words_touched"], idle["steps"]) == (1.0, 1.0, 2.0)
+    assert list(told) == [variable.name for variable in VARIABLES]
+
+
+def test_an_answer_in_no_known_form_is_a_failure_of_the_browser() -> None:
+    with pytest.raises(BrowserError, match="no known form"):
+        read_snapshot({"u": "x", "e": [[1, 2]]})
+
+
+def test_tasks_and_their_judgement() -> None:
+    assert len(TASKS) == 125 and list(TASKS) == sorted(TASKS) and page_of("a-b") == "/miniwob/a-b.html"
+    assert is_success("click-test", 1.0) and not is_success("click-test", 0.95) and is_success("bisect-angle", 0.95)
+    assert is_fresh("choose-date-easy") and not is_fresh("login-user")
+
+
+def test_clutter_is_seeded_and_meaningless() -> None:
+    assert clutter_words(1, 3) == clutter_words(1, 3) != clutter_words(2, 3)
+    assert clutter_words(1, 5)[:3] == clutter_words(1, 3) and clutter_words(1, 0) == []
