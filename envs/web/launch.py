@@ -21,7 +21,7 @@ from pathlib import Path
 from envs.web.backend import BrowserError
 
 _GUARD = (
-    'trap : TERM; folder="$1"; shift; "$@" & read _; kill -TERM 0; sleep 0.2; rm -rf "$folder"; kill -KILL 0; exit 0'
+    'trap : TERM; folder="$1"; shift; "$@" & exec 3<&- 4>&-; read _; kill -TERM 0; sleep 0.2; rm -rf "$folder"; kill -KILL 0; exit 0'
 )
 _PATIENCE_S = 5.0
 

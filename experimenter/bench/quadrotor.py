@@ -56,7 +56,7 @@ def measure_sb3(rollouts: int) -> float:
     try:
         env = SwarmVecEnv(QuadrotorFamily().resolve_task({"drones": 8, "density": 0.2}), SB3_ROOMS)
         sizes = {"n_steps": SB3_STEPS, "batch_size": SB3_BATCH, "n_epochs": SB3_EPOCHS}
-        model = PPO("MlpPolicy", env, device="cpu", seed=0, policy_kwargs={"net_arch": [64, 64]}, **sizes)
+        model = PPO("MlpPolicy", env, device="cpu", seed=0, policy_kwargs={"net_arch": [64, 64]}, **sizes)  # type: ignore[arg-type]  # whole numbers all
         steps = SB3_STEPS * env.num_envs
         model.learn(steps)
         started = time.process_time()

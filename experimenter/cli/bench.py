@@ -69,6 +69,7 @@ def _add(name: str, what: str) -> None:
 
 for _name, (_, _what) in _BENCHES.items():
     _add(_name, _what)
+app.command("audit")(audit)
 app.command("rewards")(rewards)
 app.command("qas")(qas)
 app.command("swarm")(swarm)

@@ -107,7 +107,8 @@ def fit_race(
 ) -> tuple[Rung, ...]:
     """Shape a race of `arms` that costs at most `total_steps` env steps, summed over all of its jobs.
 
-    A rung of fewer than `least_steps` would rank arms by noise and is left out. Gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
+    A rung of fewer than `least_steps` would rank arms by noise and is left out.
+    What does not fit gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
     and if even that does not fit, divides what there is by the arms. Raises `ValueError` below one step an arm.
     """
     if arms < 1 or total_steps < arms or final_steps < 1 or seeds_final < 1:
