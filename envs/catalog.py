@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from envs.family import Family
 
@@ -63,6 +64,16 @@ def get_family(name: str) -> Family:
     except (ImportError, AttributeError) as error:
         raise ValueError(f"environment family {head!r} cannot be loaded from {targets[head]!r}: {error}") from error
     return make(name)
+
+
+def list_files(name: str) -> tuple[Path, ...]:
+    """Files outside the packages that the worlds of the family called `name` read: a made problem's, for now."""
+    head, _, stored = name.partition(":")
+    if head != "quantum" or not stored:
+        return ()
+    from envs.quantum.stored import problems_folder
+
+    return (problems_folder() / f"{stored}.json",)
 
 
 def _plugins() -> dict[str, str]:

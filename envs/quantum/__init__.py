@@ -1,13 +1,16 @@
 """The quantum family: build a circuit gate by gate that prepares a Hamiltonian's ground state.
 
-Read in order: paulis.py (Pauli lists to matrices and weights), problems.py (shipped Hamiltonians and spin chains), stored.py
-(those that a person made) and listing.py (facts of all), gates.py (what a circuit is), lanes.py, amplitude_steps.py and
-trigonometry.py (vector code), statevector.py (noiseless energy and gradient), noise.py, devices.py and pauli_transfer.py (the
-same under noise), energies.py (the door to both), shots.py (energies from bit strings), descent.py, optimise.py and
-black_box.py (angles), settle.py, simplify.py, prune.py and minimise.py (shorter circuits), certificate.py (what stands beside a
-result), actions.py and legality.py (what may be added next), encoding.py and measures.py (what a learner and a reward program
-see), params.py and machine.py (a task), angles.py and rewards.py, batch.py and env.py (the worlds), drawing.py (frames), card.py
-and card.md (what a model is told), family.py (the contract). chemistry.py and regenerate.py make new Hamiltonians and need
-the extra `chem`; numba comes with the extra `quantum`, and compiled.py is the one door to it.
+Read in order, each built on those before it:
+- Hamiltonians: compiled.py (the one door to numba, which comes with the extra `quantum`), paulis.py (Pauli lists to matrices
+  and weights), problems.py (shipped ones and spin chains), stored.py (those that a person made), listing.py (facts of all);
+- energies: gates.py (what a circuit is), trigonometry.py, lanes.py and amplitude_steps.py (vector code), statevector.py
+  (noiseless energy and gradient), noise.py, devices.py and pauli_transfer.py (the same under noise), energies.py (the door to
+  both), shots.py (energies from bit strings);
+- angles: descent.py, optimise.py, black_box.py;
+- a task and its worlds: actions.py and legality.py (what may be added next), params.py and machine.py (a task), angles.py,
+  encoding.py, measures.py and rewards.py (what a learner and a reward program see), certificate.py (what stands beside a
+  result), drawing.py (frames), batch.py and env.py (the worlds), card.py with card.md (what a model is told), family.py;
+- shorter circuits: settle.py, simplify.py, prune.py, skeleton.py, minimise.py;
+- new Hamiltonians: chemistry.py and regenerate.py, which need the extra `chem`.
 It trains nothing and knows nothing of reward programs or teachers.
 """

@@ -12,6 +12,8 @@ from envs.quantum.paulis import Float64
 
 KICK = 0.5
 """Radians: spread of the second start's angles about the first's, and of new angles, which have no slope at 0."""
+WIDE = 2.0
+"""Radians: spread of a third start, made under noise, where the second alone often ends in a poor minimum."""
 ITERATIONS = 50
 
 
@@ -34,12 +36,15 @@ def optimise_grown(
 
 
 def _descend(machine: Machine, batch: CircuitBatch, generators: list[np.random.Generator]) -> tuple[Float64, Float64]:
-    kicks = np.zeros(batch.angles.shape)
-    for index, rng in enumerate(generators):
-        count = int(batch.lengths[index])
-        kicks[index, :count] = KICK * rng.standard_normal(count)
-    kicks[batch.kinds > RZ] = 0.0
-    reached, spent = grow_batch(machine.measured, batch, kicks, iterations=ITERATIONS)
+    reached, spent = np.zeros(len(batch)), np.zeros(len(batch))
+    for spread in (KICK, WIDE) if machine.params.is_noisy else (KICK,):
+        kicks = np.zeros(batch.angles.shape)
+        for index, rng in enumerate(generators):
+            count = int(batch.lengths[index])
+            kicks[index, :count] = spread * rng.standard_normal(count)
+        kicks[batch.kinds > RZ] = 0.0
+        reached, more = grow_batch(machine.measured, batch, kicks, iterations=ITERATIONS)
+        spent += more
     if machine.plan is not None:
         for index, rng in enumerate(generators):
             reached[index] = machine.energy_of(batch.circuit(index), rng)

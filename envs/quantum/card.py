@@ -8,6 +8,7 @@ from envs.family import Card, Parameter, Variable
 from envs.quantum.actions import STOP
 from envs.quantum.measures import VARIABLES
 from envs.quantum.params import QuantumParams
+from envs.quantum.problems import PROBLEMS
 from envs.quantum.stored import load_stored
 
 HORIZON = 40
@@ -53,6 +54,25 @@ _PARAMS = (
         "native reward: 0 incremental with fixed ends, 1 fixed ends, 2 gate-penalised, 3 oracle-free",
     ),
 )
+_DEVICES = {"mumbai": 0.001, "ourense": 0.001}
+_WORDS: dict[str, dict[str, float]] = {
+    "problem": {
+        **{name: float(number) for number, name in enumerate(PROBLEMS)},
+        "lih": PROBLEMS.index("lih-4"), "h2": PROBLEMS.index("h2-4"), "hydrogen": PROBLEMS.index("h2-4"),
+        "h2o": PROBLEMS.index("h2o-8"), "water": PROBLEMS.index("h2o-8"),
+        "ising": PROBLEMS.index("tfim-4"), "tfim": PROBLEMS.index("tfim-4"),
+        "heisenberg": PROBLEMS.index("heisenberg-4"),
+    },
+    "noise_kind": {
+        "depolarising": 0, "depolarizing": 0, "bit": 1, "phase": 2, "damping": 3, "thermal": 4, "relaxation": 4,
+        "mumbai": 5, "ourense": 6,
+    },
+    "noise_level": {
+        "noiseless": 0.0, "noise": 0.001, "noisy": 0.001, "depolarising": 0.001, "depolarizing": 0.001, **_DEVICES,
+    },
+    "reward_kind": {"oracle-free": 3},
+}  # fmt: skip
+"""Parameter -> words of a goal that ask for a value of it; 0.001 is the published depolarising, or a device as calibrated."""
 _SHIPPED_ONLY = ("problem", "bond_length", "field")
 _FITNESS = (
     "How far the energy without noise has come from that of the best state without entanglement to the accepted error, on a "
@@ -112,4 +132,5 @@ def _parameter(name: str, unit: str, step: float, meaning: str) -> Parameter:
         integer=isinstance(field.default, int),
         meaning=meaning,
         step=step,
+        words=_WORDS.get(name, {}),
     )

@@ -132,9 +132,15 @@ def _choose_active(molecule: Molecule, electrons: int, orbitals: int) -> tuple[i
     core = (electrons - active) // 2
     if active % 2 or active > electrons or active > 2 * count or core + count > orbitals or active < 1:
         raise ValueError(
-            f"active space {molecule.active!r} does not fit a molecule of {electrons} electrons in {orbitals} orbitals."
+            f"active space {molecule.active!r} does not fit a molecule of {electrons} electrons in {orbitals} orbitals: keep an "
+            f"even number of electrons, and as many orbitals as hold them, such as 2e3o."
         )
     kept = list(molecule.orbitals) or list(range(core, core + count))
+    if not all(core <= orbital < orbitals for orbital in kept):
+        raise ValueError(
+            f"orbitals {', '.join(map(str, kept))} are not all there to keep: write numbers from {core} (those below are "
+            f"filled by the other electrons) to {orbitals - 1}."
+        )
     return active, list(range(core)), kept
 
 

@@ -50,7 +50,7 @@ def strong_rule(
     """Clear every action that provably adds nothing.
 
     These are: a gate equal to an earlier one with only commuting gates between; RZ on a qubit still in a basis state; CNOT
-    whose control is still |0>; CZ on a qubit still in a basis state.
+    whose control is still |0>; CZ on a qubit still in |0>, or on two still in basis states (beside a |1> it acts as Z).
     """
     fixed = np.ones(QUBITS, dtype=np.bool_)
     value = start
@@ -73,7 +73,9 @@ def strong_rule(
         kind = two_qubit if pair else (action - PAIRS) % 3
         idle = kind == 2 and fixed[qubit]
         idle = idle or (kind == 3 and fixed[control] and not value >> control & 1)
-        idle = idle or (kind == 4 and (fixed[control] or fixed[qubit]))
+        if kind == 4:
+            down = (fixed[control] and not value >> control & 1) or (fixed[qubit] and not value >> qubit & 1)
+            idle = down or (fixed[control] and fixed[qubit])
         if idle:
             mask[action] = False
         else:

@@ -12,7 +12,7 @@ from envs.web.backend import BrowserError, BrowserMissing
 from envs.web.cdp import Connection, Message
 from envs.web.cdp_page import Attachment, CdpPage
 from envs.web.guard import resolver_rules
-from envs.web.launch import Process, launch
+from envs.web.launch import Process, launch, offline_prefix
 from envs.web.sites import Site
 from envs.web.transport import PipeTransport
 
@@ -60,6 +60,7 @@ _FLAGS = (
     "--force-color-profile=srgb",
     "--force-device-scale-factor=1",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--hide-scrollbars",
     "--lang=en-US",
     "--metrics-recording-only",
@@ -91,8 +92,11 @@ class Chromium:
 
     name = "chromium"
 
-    def __init__(self, sites: Sequence[Site], *, timeout_s: float = 30.0, recycle: int = 2000) -> None:
+    def __init__(
+        self, sites: Sequence[Site], *, timeout_s: float = 30.0, recycle: int = 2000, offline: bool = True
+    ) -> None:
         self._sites, self._timeout_s, self._recycle = tuple(sites), timeout_s, recycle
+        self._offline = offline and not any(site.upstream for site in sites)
         self._process: Process | None = None
         self._connection: Connection | None = None
         self._creating = False
@@ -124,7 +128,8 @@ class Chromium:
         return self._connection
 
     def _start(self) -> None:
-        command = [find_chromium(), *_FLAGS, f"--host-resolver-rules={resolver_rules(self._sites)}"]
+        prefix = offline_prefix() if self._offline else ()
+        command = [*prefix, find_chromium(), *_FLAGS, f"--host-resolver-rules={resolver_rules(self._sites)}"]
         if not any(site.upstream for site in self._sites):
             command += ["--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=<-loopback>"]
         if os.geteuid() == 0:
@@ -151,11 +156,24 @@ class Chromium:
         if self._creating and target["type"] == "page" and not target.get("openerId"):
             self._sessions.append(session)
             return
-        if not target.get("openerId") and target["type"] == "page" and not self._sessions:
-            # the blank window that the browser itself starts with
+        if target["type"] != "page" or target.get("openerId"):
+            self._refuse(session, target["targetId"])
+        else:  # the blank window that the browser itself starts with
             self._connection.post("Runtime.runIfWaitingForDebugger", session=session, drop=True)
-            return
-        self._connection.post("Target.closeTarget", {"targetId": target["targetId"]}, drop=True)
+
+    def _refuse(self, session: str, target: str) -> None:
+        """Close a window or worker that a page made. It must run to close, so its requests are refused first."""
+        connection = self._connection
+        assert connection is not None
+
+        def held(event: Message) -> None:
+            told = {"requestId": event["requestId"], "errorReason": "BlockedByClient"}
+            connection.post("Fetch.failRequest", told, session, drop=True)
+
+        connection.on("Fetch.requestPaused", held, session)
+        connection.post("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session, drop=True)
+        connection.post("Runtime.runIfWaitingForDebugger", session=session, drop=True)
+        connection.post("Target.closeTarget", {"targetId": target}, drop=True)
 
     def attach(self) -> Attachment:
         """Create a page in a fresh context; raises `BrowserError` when it does not come."""
@@ -168,6 +186,8 @@ class Chromium:
             connection.wait(lambda: bool(self._sessions), "a new page")
         finally:
             self._creating = False
+        view = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+        connection.post("Emulation.setDeviceMetricsOverride", view, self._sessions[-1], drop=True)
         return Attachment(connection, self._sessions[-1], context)
 
     def detach(self, found: Attachment) -> None:

@@ -39,10 +39,10 @@ def encode_page(snapshot: Snapshot, slots: Sequence[Element], spent: float) -> F
     """[SIZE] float32 of a page; `spent` is the share of the horizon that is over, 0 to 1."""
     flat = np.zeros(SIZE, np.float32)
     rows = rows_of(flat)
-    fields, words = fields_of(snapshot.instruction), tokens_of(snapshot.instruction)
-    places = {word: place for place, word in reversed(list(enumerate(words)))}
+    fields = fields_of(snapshot.instruction)
     for slot, element in enumerate(slots):
-        rows[slot] = _encode_element(element, slot, fields, words, places)
+        rows[slot] = _encode_element(element, snapshot.instruction)
+        rows[slot, _PLAIN - 1] = slot / SLOTS
     tail = flat[SLOTS * WIDTH :]
     tail[:_INSTRUCTION_HASH] = hashed(snapshot.instruction, _INSTRUCTION_HASH)
     clip = snapshot.clipboard
@@ -68,9 +68,16 @@ def kind_of(element: Element) -> int:
     return 8
 
 
-def _encode_element(
-    element: Element, slot: int, fields: tuple[str, ...], words: tuple[str, ...], places: dict[str, int]
-) -> list[float]:
+@lru_cache(maxsize=20_000)
+def _places(instruction: str) -> dict[str, int]:
+    """Word -> where it first stands in the instruction."""
+    return {word: place for place, word in reversed(list(enumerate(tokens_of(instruction))))}
+
+
+@lru_cache(maxsize=50_000)
+def _encode_element(element: Element, instruction: str) -> Float32:
+    """[WIDTH] features of an element, without its slot. Most elements stay as they are from step to step."""
+    fields, words, places = fields_of(instruction), tokens_of(instruction), _places(instruction)
     own = tokens_of(element.text)
     kind = kind_of(element)
     box = element.box if kind == 7 else (0.0, 0.0, 0.0, 0.0)
@@ -86,11 +93,11 @@ def _encode_element(
     row += [_share(tokens_of(element.attributes), words), (first + 1) / (len(words) + 1)]
     row += [number is not None, math.tanh((number or 0.0) / 20)]
     row += [side / 200 for side in box]
-    row += [slot / SLOTS]
+    row += [0.0]  # the slot, see encode_page
     for text in (element.text, element.value):
         row += [float(place < len(fields) and fields[place] == text) for place in range(FIELDS)]
     row += [float(place < len(fields) and fields[place] in element.around) for place in range(FIELDS)]
-    return [*row, *_hashes(element.text, element.attributes, element.value)]
+    return np.array([*row, *_hashes(element.text, element.attributes, element.value)], np.float32)
 
 
 def _share(some: tuple[str, ...], words: tuple[str, ...]) -> float:

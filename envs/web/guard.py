@@ -1,4 +1,7 @@
-"""What a browser may reach: the hosts of allowed sites, and nothing else. Enforced below the page, twice over.
+"""What a browser may reach: the hosts of allowed sites, and nothing else. Enforced below the page, in layers.
+
+0. Where the system allows it and no site has a server, the browser runs in a network namespace of its own without any
+   network, see `launch.offline_prefix`.
 
 1. Names and addresses: the browser resolves every host, numbers included, to nowhere, except `site.test:80` of a site with
    a real server behind it, which goes to exactly that loopback port. This holds for everything that opens a connection.

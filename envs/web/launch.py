@@ -12,16 +12,19 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from envs.web.backend import BrowserError
 
 _GUARD = (
-    'trap : TERM; folder="$1"; shift; "$@" & exec 3<&- 4>&-; read _; kill -TERM 0; sleep 0.2; rm -rf "$folder"; kill -KILL 0; exit 0'
+    'trap : TERM; folder="$1"; shift; "$@" & child=$!; exec 3<&- 4>&-; read _; kill -KILL $child; kill -TERM 0; '
+    'sleep 0.5; rm -rf "$folder"; sleep 0.5; rm -rf "$folder"; kill -KILL 0; exit 0'
 )
 _PATIENCE_S = 5.0
 
@@ -83,6 +86,20 @@ def launch(command: Sequence[str], environment: Mapping[str, str], *, pipes: boo
         for end in (guard_out, down_out, up_in, log):
             _shut(end)
     return Process(group=pid, folder=folder, read_end=up_out, write_end=down_in, guard=guard_in)
+
+
+@lru_cache(maxsize=1)
+def offline_prefix() -> tuple[str, ...]:
+    """Command that runs another without any network, not even loopback; empty where the system does not let us."""
+    found = shutil.which("unshare")
+    if found is None:
+        return ()
+    prefix = (found, "--map-current-user", "--net", "--")
+    try:
+        tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return prefix if tried.returncode == 0 else ()
 
 
 def list_group(group: int) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from envs.web.backend import BrowserError, BrowserMissing
 from envs.web.cdp import Connection
 from envs.web.cdp_page import Attachment, CdpPage
-from envs.web.launch import Process, launch
+from envs.web.launch import Process, launch, offline_prefix
 from envs.web.sites import Site
 from envs.web.transport import SocketTransport
 
@@ -77,7 +77,7 @@ class Lightpanda:
             self.starts += 1
             self.episodes = 0
             quiet = {"LIGHTPANDA_DISABLE_TELEMETRY": "true"}
-            self._process = launch([find_lightpanda(), *_FLAGS], quiet, pipes=False)
+            self._process = launch([*offline_prefix(), find_lightpanda(), *_FLAGS], quiet, pipes=False)
         if len(self._open) >= _MOST_PAGES:
             raise BrowserError(f"lightpanda takes at most {_MOST_PAGES} pages")
         transport = SocketTransport(self._process.folder / "cdp")

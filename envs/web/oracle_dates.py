@@ -23,7 +23,9 @@ def _turn(page: Snapshot, month: int) -> Element | None:
 
 
 def _day(page: Snapshot, day: int) -> Element:
-    return find(page, lambda e: e.tag == "a" and e.text == str(day) and "ui-state-default" in e.attributes, f"day {day}")
+    return find(
+        page, lambda e: e.tag == "a" and e.text == str(day) and "ui-state-default" in e.attributes, f"day {day}"
+    )
 
 
 @oracle("choose-date", "choose-date-easy", "choose-date-medium", "choose-date-nodelay")
@@ -69,4 +71,7 @@ def _price(element: Element) -> int:
 def _durations(page: Snapshot) -> list[int]:
     """Minutes of each flight, in order."""
     found = [e for e in page.elements if "time-duration" in e.attributes.split()]
-    return [60 * int((re.search(r"(\d+)h", e.text) or ["", "0"])[1]) + int((re.search(r"(\d+)m", e.text) or ["", "0"])[1]) for e in found]
+    return [
+        60 * int((re.search(r"(\d+)h", e.text) or ["", "0"])[1]) + int((re.search(r"(\d+)m", e.text) or ["", "0"])[1])
+        for e in found
+    ]

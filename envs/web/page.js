@@ -1,7 +1,18 @@
 // Runs in every page before the page's own scripts: a virtual clock, a flat list of elements, and the agent's actions.
 // It knows no site: `__site` (an adapter script) starts episodes and tells instruction and end.
 (() => {
-  if (window.top !== window || window.__agent) return;
+  if (window.__agent) return;
+
+  // ---- in every frame: nothing may block the page, open another, or speak past the guarded network ----
+  window.alert = () => undefined;
+  window.confirm = () => true;
+  window.prompt = () => null;
+  window.print = () => undefined;
+  window.open = () => null;
+  for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport', 'SharedWorker'])
+    try { delete window[name]; window[name] = undefined; } catch (error) { /* not there */ }
+
+  if (window.top !== window) return;
 
   // ---- virtual clock: page time moves only when the agent acts ----
   const RealDate = Date, EPOCH = RealDate.UTC(2016, 5, 15, 9, 0, 0);
@@ -43,22 +54,13 @@
   }
   function rewind() { for (const timer of timers.values()) timer.at -= now; now = 0; }
 
-  // ---- nothing may block the page or open another ----
-  window.alert = () => undefined;
-  window.confirm = () => true;
-  window.prompt = () => null;
-  window.print = () => undefined;
-  window.open = () => null;
-  for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport', 'SharedWorker'])
-    try { delete window[name]; window[name] = undefined; } catch (error) { /* not there */ }
-
   // ---- what an agent sees ----
   const IGNORED = new Set(['SCRIPT', 'STYLE', 'LINK', 'META', 'HEAD', 'TITLE', 'BR', 'HR', 'NOSCRIPT', 'TEMPLATE', 'TBODY', 'THEAD']);
   const ACTIVE = new Set(['A', 'BUTTON', 'INPUT', 'TEXTAREA', 'SELECT', 'OPTION', 'LABEL', 'SUMMARY', 'CANVAS']);
   const SHAPES = new Set(['rect', 'circle', 'ellipse', 'line', 'polygon', 'polyline', 'path', 'text', 'tspan']);
   const FREE_TEXT = new Set(['text', 'password', 'search', 'email', 'number', 'tel', 'url', 'date', 'time', 'color', 'range', 'datetime-local', 'month', 'week']);
   const MOST = 400;
-  let nodes = [], history = new Map(), last = null, clipboard = '';
+  let nodes = [], history = new Map(), said = new Map(), last = null, clipboard = '';
   const squeeze = (text, most) => text.replace(/\s+/g, ' ').trim().slice(0, most);
   const plain = (word) => /^(ui-id-|ui-accordion-|jquery|hasDatepicker|dp\d)/.test(word) || word.length > 40 ? '' : word;
 
@@ -90,7 +92,8 @@
     let block = node;
     for (let depth = 0; depth < 4 && block.parentElement && block.parentElement !== document.body; depth++) {
       block = block.parentElement;
-      const text = squeeze(block.textContent || '', 241);
+      let text = said.get(block);
+      if (text === undefined) said.set(block, text = squeeze(block.textContent || '', 241));
       if (text.length > 240) return '';
       if (text.length > own.length + 1) return text;
     }
@@ -115,6 +118,7 @@
   function collect() {
     const rows = [], skip = new Set(window.__site ? window.__site.skip : []);
     nodes = [];
+    said = new Map();
     const visit = (node) => {
       if (nodes.length >= MOST || IGNORED.has(node.tagName) && node.children.length === 0 || skip.has(node.id)) return;
       const style = getComputedStyle(node);

@@ -47,7 +47,10 @@ def survey_task(browser: Browser, task: str, seeds: Sequence[int]) -> Support:
     used, afresh = World(browser), World(browser)
     try:
         first = [used.begin(seed, params) for seed in seeds]
-        same = all(_equal(page, afresh.begin(seed, params)) for seed, page in zip(seeds, first, strict=True))
+        same = True
+        for seed, page in zip(seeds, first, strict=True):
+            afresh.reload()
+            same = same and _equal(page, afresh.begin(seed, params))
         rng = np.random.default_rng(0)
         for seed in seeds:
             _play(used, used.begin(seed, params), rng)

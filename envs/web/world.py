@@ -73,6 +73,10 @@ class World:
         self._history.append(action)
         return snapshot
 
+    def reload(self) -> None:
+        """Load the page afresh at the start of the next episode."""
+        self._open = ""
+
     def picture(self) -> NDArray[np.uint8]:
         """RGB picture of the page now."""
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from experimenter.cli import quantum, web
-from experimenter.cli.output import json_option, print_json, print_table
+from experimenter.cli.output import home_option, json_option, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Look at the environment families.")
 app.add_typer(quantum.app, name="quantum")
@@ -43,6 +44,7 @@ def list_(json: Annotated[bool, json_option()] = False) -> None:
 @app.command()
 def show(
     family: Annotated[str, typer.Argument(help="Family, such as walker or gym:CartPole-v1.")],
+    home: Annotated[Path | None, home_option()] = None,
     json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show a family's card: what a model is told about it, and nothing else.
@@ -58,7 +60,7 @@ def show(
         raise UsageError(str(error)) from error
     except ImportError as error:
         raise EnvironmentNotReady(str(error)) from error
-    problems = {"problems": quantum.list_rows()} if card.family == "quantum" else {}
+    problems = {"problems": quantum.list_rows(home)} if card.family == "quantum" else {}
     tasks = {"tasks": web.web_tasks()} if card.family == "web" else {}
     if json:
         print_json({**dataclasses.asdict(card), **problems, **tasks})

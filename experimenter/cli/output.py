@@ -8,10 +8,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from experimenter.config import HOME_VARIABLE
 from experimenter.wording import count, duration
 
 __all__ = ["count", "duration", "explain", "home_option", "json_option", "print_json", "print_table", "sparkline"]
@@ -104,8 +106,25 @@ def _keep_traceback(error: BaseException) -> str:
 
 def home_option() -> Any:
     return typer.Option(
-        "--home", help="Folder with database, jobs, skills and models (EXPERIMENTER_HOME, or the user's data folder)."
+        "--home",
+        callback=_move_home,
+        help="Folder with database, jobs, skills and models (EXPERIMENTER_HOME, or the user's data folder).",
     )
+
+
+def _move_home(context: typer.Context, given: Path | None) -> Path | None:
+    """Make `--home` the home of this command's families and worker processes too; undone when the command ends."""
+    if given is not None:
+        before = os.environ.get(HOME_VARIABLE)
+        os.environ[HOME_VARIABLE] = str(given.expanduser().resolve())
+        context.call_on_close(lambda: _restore_home(before))
+    return given
+
+
+def _restore_home(before: str | None) -> None:
+    os.environ.pop(HOME_VARIABLE, None)
+    if before is not None:
+        os.environ[HOME_VARIABLE] = before
 
 
 def json_option() -> Any:

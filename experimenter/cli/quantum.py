@@ -45,7 +45,7 @@ def make(
             title=f"{_formula(molecule)}, {active or 'all orbitals'}, {mapping}",
             atoms=molecule,
             active=active,
-            orbitals=tuple(int(part) for part in orbitals.split(",") if part.strip()),
+            orbitals=_read_orbitals(orbitals),
             mapping=mapping,
             basis=basis,
             charge=charge,
@@ -118,6 +118,13 @@ def print_problems(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def _read_orbitals(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"orbitals {text!r} are not numbers from 0 on: write them with commas, such as 1,2,5.")
+    return tuple(int(part) for part in parts)
 
 
 def _formula(atoms: str) -> str:

@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
+from envs.catalog import list_files
 from envs.task import TaskSpec
+from experimenter.config import HOME_VARIABLE, resolve_home
 from experimenter.execution.folder import JobFolder
 from experimenter.execution.job import UNCONFINED_VARIABLE
 from experimenter.records import TrainJob
@@ -106,7 +108,8 @@ class Starter:
 
     def __init__(self, *, allow_unconfined: bool = False, warm: bool = True) -> None:
         self._allow_unconfined = allow_unconfined
-        self._nursery = Nursery(_MODULES, THREADS) if warm and sys.platform == "linux" else None
+        variables = {**THREADS, HOME_VARIABLE: str(resolve_home(None))}
+        self._nursery = Nursery(_MODULES, variables) if warm and sys.platform == "linux" else None
 
     def close(self) -> None:
         """End the process that warm children come from; what starts later starts cold."""
@@ -130,8 +133,8 @@ class Starter:
         if job.reward.is_generated:
             return ColdChild(
                 start_confined(
-                    argv, folder=work, limits=TRAIN_LIMITS, readable=_readable(), environment=self._confined_variables(),
-                    allow_unconfined=self._allow_unconfined,
+                    argv, folder=work, limits=TRAIN_LIMITS, readable=[*_readable(), *list_files(job.task.family)],
+                    environment=self._confined_variables(), allow_unconfined=self._allow_unconfined,
                 )
             )  # fmt: skip
         with (work / "stdout.txt").open("wb") as out, (work / "stderr.txt").open("wb") as err:
@@ -157,8 +160,9 @@ class Starter:
             raise NotWarm("no nursery")
         if job.reward.is_generated:
             return start_warm(
-                self._nursery, errand, folder=work, limits=TRAIN_LIMITS, readable=_readable(),
-                environment=self._confined_variables(), allow_unconfined=self._allow_unconfined, keep=(lock,),
+                self._nursery, errand, folder=work, limits=TRAIN_LIMITS,
+                readable=[*_readable(), *list_files(job.task.family)], environment=self._confined_variables(),
+                allow_unconfined=self._allow_unconfined, keep=(lock,),
             )  # fmt: skip
         with (work / "stdout.txt").open("wb") as out, (work / "stderr.txt").open("wb") as err:
             return start_warm_trusted(
@@ -177,7 +181,8 @@ class Starter:
     def _confined_variables(self) -> dict[str, str]:
         unconfined = "1" if self._allow_unconfined else "0"
         path = os.pathsep.join(str(place) for place in _readable())
-        return {**THREADS, "PYTHONPATH": path, UNCONFINED_VARIABLE: unconfined}
+        home = str(resolve_home(None))
+        return {**THREADS, "PYTHONPATH": path, UNCONFINED_VARIABLE: unconfined, HOME_VARIABLE: home}
 
 
 def _make_errand(task: TaskSpec, trainer: str, target: str, *arguments: str) -> Errand:

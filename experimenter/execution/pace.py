@@ -45,7 +45,7 @@ _UNKNOWN = Pace(steps_per_s=3000, needed_steps=1_000_000)
 
 def known_pace(family: str, past: Sequence[JobResult] = ()) -> Pace:
     """Pace of `family`; measured where at least three past jobs of 20 s or more tell it."""
-    nominal = _PACE.get(family, _UNKNOWN)
+    nominal = _PACE.get(family) or _PACE.get(family.partition(":")[0], _UNKNOWN)
     rates = sorted(
         result.new_steps / result.wall_s
         for result in past

@@ -81,7 +81,9 @@ def list_options(goal: Goal, card: Card, skills: Sequence[SkillBrief], history: 
     known = _certified(goal, card, skills, history)
     failed = [ability.fill(card, task.params) for task in history if task.state not in ("certified", "matched")]
     reached = (
-        _open_moves(card, known, goal.target) if goal.kind is GoalKind.OPEN else _target_moves(card, known, failed, goal.target)
+        _open_moves(card, known, goal.target)
+        if goal.kind is GoalKind.OPEN
+        else _target_moves(card, known, failed, goal.target)
     )
     fresh: list[tuple[Params, str]] = []
     for params, reason in reached:

@@ -53,6 +53,8 @@ _OPEN = re.compile(
 )
 
 
+_UNITS = {"angstrom": r"(?:[Aa]ngstr[oö]ms?\b|[ÅÅ]|A\b)", "mHa": r"(?:mHa\b|milli-?hartrees?\b)"}
+"""Unit of a card's parameter -> how a goal writes it behind a number."""
 _NOTHING = re.compile(r"\b(?:without|not|never|avoid(?:s|ing)?)\s+(?:\w+ing\s+|\w+\s+)?anything\b")
 """`without touching anything` sets no open goal."""
 
@@ -99,25 +101,53 @@ def nouns(param: Parameter) -> list[str]:
 
 
 def read_params(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:
-    """Parameters that the words name: a number near the name, otherwise a word of size, otherwise the middle of the range."""
+    """Parameters that the words name: a number near the name or with the unit, otherwise a word of the card, otherwise a
+    word of size, otherwise the middle of the range."""
     found: dict[str, ParamValue] = {}
     said = tokens(text)
     for param in _mentioned(card, said):
-        value = _number_near(param, text)
+        value, meant = _number_near(param, text), _worded(param, text)
+        if value is None and meant is not None and not _sized(param, said):
+            value = meant
         found[param.name] = _by_level(param, said) if value is None else value
-    meant = {
-        param.name: next((param.words[word] for word in said if word in param.words), None) for param in card.params
+    found.update(_with_units(card, text))
+    worded = {
+        param.name: meant
+        for param in card.params
+        if param.name not in found and (meant := _worded(param, text)) is not None
     }
-    worded = {name: value for name, value in meant.items() if value is not None and name not in found}
     return take_params(card, {**found, **worded, **_counts(card, text)})
 
 
 def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:
     """Only the parameters that stand with a number in the words."""
     near = {param.name: _number_near(param, text) for param in _mentioned(card, tokens(text))}
-    return take_params(
-        card, {**{name: value for name, value in near.items() if value is not None}, **_counts(card, text)}
-    )
+    numbers = {name: value for name, value in near.items() if value is not None}
+    return take_params(card, {**numbers, **_with_units(card, text), **_counts(card, text)})
+
+
+def _worded(param: Parameter, text: str) -> float | None:
+    """The value that the first of the card's words for `param` asks for; whole words such as `h2o` before parts of them."""
+    whole = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", text.lower())
+    return next((param.words[word] for word in (*whole, *tokens(text)) if word in param.words), None)
+
+
+def _sized(param: Parameter, said: Sequence[str]) -> bool:
+    """True when a word of size stands one or two words before the parameter's noun: `strong wind`, `without any noise`."""
+    sizes = {word for words, _ in _LEVELS for word in words}
+    noun = nouns(param)[0]
+    return any(_says(noun, [word]) and sizes & set(said[max(0, i - 2) : i]) for i, word in enumerate(said))
+
+
+def _with_units(card: Card, text: str) -> dict[str, float]:
+    """Numbers whose unit only one parameter has: `2.2 A` for a bond length in angstrom."""
+    found: dict[str, float] = {}
+    for unit, pattern in _UNITS.items():
+        owners = [param.name for param in card.params if param.unit == unit]
+        match = re.search(rf"(?<![\w.])(\d+(?:\.\d+)?)\s*{pattern}", text)
+        if match and len(owners) == 1:
+            found[owners[0]] = float(match[1])
+    return found
 
 
 def _counts(card: Card, text: str) -> dict[str, float]:

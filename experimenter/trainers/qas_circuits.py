@@ -1,7 +1,7 @@
 """From a learner's successes to a circuit: keep what it found, prune it, search further at the end, make it the policy.
 
 Works on any learner's worlds: an episode's actions and outcome are enough. Angles are set anew here. Everything is counted
-in energy evaluations, those of the worlds included. Runs only for the family `quantum`.
+in energy evaluations, those of the worlds included. Runs only for the family `quantum` and its made problems.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from envs.quantum.gates import CircuitBatch, Gate, pack
 from envs.quantum.machine import Machine, make_machine
 from envs.quantum.minimise import Alphabet, make_alphabet, minimise
 from envs.quantum.optimise import grow_batch, with_angles
-from envs.quantum.params import QuantumParams
+from envs.quantum.params import QuantumParams, read_params
 from envs.quantum.prune import prune_accurate
 from envs.quantum.settle import Machines, accurate, settle
 from envs.quantum.skeleton import saturate
@@ -254,7 +254,7 @@ class Circuits:
 
 
 def _machine_of(params: Mapping[str, Any]) -> Machine:
-    return make_machine(QuantumParams.model_validate(dict(params)))
+    return make_machine(read_params(params))
 
 
 def _same_task(params: Mapping[str, Any], target: QuantumParams) -> bool:

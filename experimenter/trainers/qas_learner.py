@@ -36,7 +36,7 @@ class Legality:
 
 def legality(family: str, actions: int) -> Legality:
     """The rule of a family: circuits carry their mask in front of their observations, other families have none."""
-    return Legality(actions, actions if family == "quantum" else 0)
+    return Legality(actions, actions if family.partition(":")[0] == "quantum" else 0)
 
 
 class QasLearner:

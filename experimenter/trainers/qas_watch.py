@@ -87,6 +87,6 @@ class CircuitWatch:
 
 def make_watch(problem: Problem, settings: SearchSettings, seed: int, n: int) -> CircuitWatch | None:
     """Watch the worlds of `problem` where they are circuits; None for other families."""
-    if problem.family != "quantum":
+    if problem.family.partition(":")[0] != "quantum":
         return None
     return CircuitWatch(Circuits(settings, problem.task, seed), settings, problem.task, seed, n)

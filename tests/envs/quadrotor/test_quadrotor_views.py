@@ -97,5 +97,7 @@ def test_pettingzoo_passes_its_own_test_and_gives_what_the_batch_gives() -> None
 
 def test_the_single_world_passes_gymnasiums_check() -> None:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(Box observation space|not within the observation space|metadata|spec).*")
+        warnings.filterwarnings(
+            "ignore", message=".*(Box observation space|not within the observation space|metadata|spec).*"
+        )
         check_env(QuadrotorFamily().make(make_task(drones=1)), skip_render_check=True)

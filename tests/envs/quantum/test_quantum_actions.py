@@ -108,6 +108,20 @@ def test_controlled_z_needs_two_open_qubits_and_is_symmetric() -> None:
     assert not strong[encode(CZ, 0, 1)]
 
 
+def test_a_controlled_z_beside_a_qubit_in_one_is_a_z_on_the_other() -> None:
+    # qubit 0 in |1>, qubit 1 open, qubit 2 in |0>
+    _, strong = masks([(RY, 1)], two_qubit=CZ, start=0b001)
+    assert strong[encode(CZ, 1, 0)]
+    assert strong[encode(CZ, 0, 1)]
+    assert not strong[encode(CZ, 2, 1)]
+    assert not strong[encode(CZ, 2, 0)]
+    model = make_model(load_problem("h2-3"), start=0b001)
+    flipped, turned = (
+        state_of(model, [gate((RY, 1)), added]) for added in (gate((CZ, 1, 0)), gate((RZ, 1), angle=np.pi))
+    )
+    assert abs(np.vdot(flipped, turned)) == pytest.approx(1.0, abs=1e-12)
+
+
 def test_what_the_strong_rule_forbids_reaches_no_new_state() -> None:
     """Any forbidden gate is undone or absorbed: appending it at angle 0.4 equals some circuit that is no longer."""
     rng = np.random.default_rng(0)

@@ -129,6 +129,7 @@ window.__site = {start() { document.getElementById('b').onclick = () => { while 
 
 
 @needs_browser
+@pytest.mark.slow
 def test_an_action_that_hangs_the_page_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three browsers hang on it; then it counts as an action that changed nothing, and the episode goes on."""
     (tmp_path / "miniwob").mkdir()

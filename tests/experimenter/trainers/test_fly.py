@@ -138,7 +138,15 @@ def train(folder: Path, steps: int, seed: int = 0, **settings: Any) -> TrainedPo
         action_space=probe.action_space,
         folder=folder,
         family="quadrotor",
-        settings={"num_envs": 8, "warm_steps": 400, "batch": 32, "updates": 1, "critic_first": 10, **settings},
+        settings={
+            "num_envs": 8,
+            "warm_steps": 400,
+            "batch": 32,
+            "updates": 1,
+            "critic_first": 10,
+            "curriculum_every": 400,
+            **settings,
+        },
     )
     return FlyTrainer().train(
         problem, TrainBudget(steps=steps, schedule_steps=2000), seed, lambda progress: Command.CONTINUE

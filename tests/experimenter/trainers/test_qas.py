@@ -121,8 +121,10 @@ def test_neither_random_nor_greedy_actions_are_illegal() -> None:
     assert set(make_learner(mask=0).act(seen, 1.0, rng).tolist()) == {0, 1, 2}
 
 
-def make_quantum(folder: Path, settings: dict[str, ParamValue], params: dict[str, ParamValue] = H2) -> Problem:
-    family = get_family("quantum")
+def make_quantum(
+    folder: Path, settings: dict[str, ParamValue], params: dict[str, ParamValue] = H2, name: str = "quantum"
+) -> Problem:
+    family = get_family(name)
     task = family.resolve_task(params)
     probe = family.make_vec(task, 1)
     return Problem(
@@ -130,7 +132,7 @@ def make_quantum(folder: Path, settings: dict[str, ParamValue], params: dict[str
         observation_space=probe.observation_space,
         action_space=probe.action_space,
         folder=folder,
-        family="quantum",
+        family=name,
         settings=settings,
         task=task,
     )
@@ -211,6 +213,27 @@ def test_without_a_success_the_policy_is_the_nearest_miss_and_says_so(tmp_path: 
     save_policy(tmp_path / "policy", policy.spec, policy.tensors)
     task = family.resolve_task({"problem": 3, "max_gates": 2})
     assert evaluate(family, task, load_policy(tmp_path / "policy"), [10**6]).success == (False,)
+
+
+@quantum
+@pytest.mark.parametrize("name", ["qas", "maskable_ppo"])
+def test_a_made_problem_is_trained_like_a_shipped_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from envs.quantum.problems import load_problem, make_problem
+    from envs.quantum.stored import store_problem
+
+    monkeypatch.setenv("EXPERIMENTER_HOME", str(tmp_path))
+    known = load_problem("h2-2")
+    family = f"quantum:{store_problem(make_problem('own', known.terms, title='own', geometry='H2')).stem}"
+    settings = SMALL if name == "qas" else {"search_evaluations": 4000, "replays": 4}
+    problem = make_quantum(tmp_path, {**settings}, {"max_gates": 12}, family)
+    trainer = registry.load("trainers", name)()
+    policy = trainer.train(problem, TrainBudget(steps=800, schedule_steps=1600), 3, lambda progress: Command.CONTINUE)
+    spec = policy.spec
+    assert spec["is_accurate"] and spec["counts"]["gates"] == 2
+    assert spec["energy"] == pytest.approx(known.exact, abs=1e-8)
+    assert spec["task_params"]["molecule"] == family.removeprefix("quantum:")
 
 
 @quantum
