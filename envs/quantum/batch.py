@@ -22,7 +22,7 @@ from envs.quantum.encoding import SIZE, TOTALS, reactions
 from envs.quantum.energies import state_of
 from envs.quantum.gates import CircuitBatch, Gate, count_gates, depth, empty_batch
 from envs.quantum.machine import Machine, make_machine
-from envs.quantum.params import resolve_quantum
+from envs.quantum.params import dump_params, resolve_quantum
 from envs.quantum.paulis import Float64
 from envs.quantum.problems import PROBLEMS
 from envs.quantum.rewards import Change, pay
@@ -185,7 +185,7 @@ class QuantumBatch:
         true, measured = float(self._true[slot]), float(self._measured[slot])
         return EpisodeOutcome(
             slot=slot,
-            params=machine.params.model_dump(),
+            params=dump_params(machine.params),
             fitness=machine.fitness_of(true, len(circuit)),
             success=solved,
             native_return=float(self._returns[slot]),

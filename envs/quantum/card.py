@@ -7,7 +7,7 @@ from importlib.resources import files
 from envs.family import Card, Parameter, Variable
 from envs.quantum.actions import STOP
 from envs.quantum.measures import VARIABLES
-from envs.quantum.params import QuantumParams
+from envs.quantum.params import SHIPPED_ONLY, QuantumParams
 from envs.quantum.problems import PROBLEMS
 from envs.quantum.stored import load_stored
 
@@ -73,7 +73,6 @@ _WORDS: dict[str, dict[str, float]] = {
     "reward_kind": {"oracle-free": 3},
 }  # fmt: skip
 """Parameter -> words of a goal that ask for a value of it; 0.001 is the published depolarising, or a device as calibrated."""
-_SHIPPED_ONLY = ("problem", "bond_length", "field")
 _FITNESS = (
     "How far the energy without noise has come from that of the best state without entanglement to the accepted error, on a "
     "logarithmic scale from 0 to 1, and up to a half more for a circuit that is accurate and short. Higher is better. No unit."
@@ -112,7 +111,7 @@ def make_card(name: str) -> Card:
                 ),
             ),
         ),
-        params=tuple(_parameter(*row) for row in _PARAMS if not stored or row[0] not in _SHIPPED_ONLY),
+        params=tuple(_parameter(*row) for row in _PARAMS if not stored or row[0] not in SHIPPED_ONLY),
         fitness=_FITNESS,
         success=_SUCCESS,
         horizon=HORIZON,

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.family import BatchEnv, Card, Family, Params, ParamSource
 from envs.quantum.compiled import require_numba
-from envs.quantum.params import QuantumParams, StoredParams, resolve_quantum
+from envs.quantum.params import QuantumParams, StoredParams, dump_params, resolve_quantum
 from envs.task import ParamValue, TaskSpec
 
 NAME = "quantum"
@@ -40,7 +40,7 @@ class QuantumFamily:
         if seed < 0:
             raise ValueError(f"quantum: seed = {seed} is negative; give 0 or more.")
         filled = resolve_quantum(self.name, params or {})
-        return TaskSpec(family=self.name, params=filled.model_dump(), horizon=horizon or HORIZON, seed=seed)
+        return TaskSpec(family=self.name, params=dump_params(filled), horizon=horizon or HORIZON, seed=seed)
 
     def make(self, task: TaskSpec) -> gymnasium.Env[Any, Any]:
         """One circuit; see `envs.quantum.env.QuantumEnv`."""

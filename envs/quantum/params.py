@@ -45,6 +45,10 @@ class QuantumParams(Params):
         return self.noise_level > 0 or self.readout_error > 0
 
 
+SHIPPED_ONLY = frozenset({"problem", "bond_length", "field"})
+"""Parameters that choose among the shipped problems."""
+
+
 class StoredParams(QuantumParams):
     """The same for a molecule that is not shipped: `problem`, `bond_length` and `field` have no meaning."""
 
@@ -53,7 +57,7 @@ class StoredParams(QuantumParams):
 
 
 def resolve_quantum(family: str, params: Mapping[str, ParamValue]) -> QuantumParams:
-    """Fill in defaults for family `quantum` or `quantum:NAME`; raises `ValueError` with one line."""
+    """Fill in defaults for family `quantum` or `quantum:NAME`, whose problem is in its name; raises `ValueError`, one line."""
     _, _, name = family.partition(":")
     if not name:
         return QuantumParams.model_validate(resolve_params(family, QuantumParams, params))
@@ -63,9 +67,10 @@ def resolve_quantum(family: str, params: Mapping[str, ParamValue]) -> QuantumPar
     return StoredParams.model_validate(resolve_params(family, StoredParams, given))
 
 
-def read_params(params: Mapping[str, ParamValue]) -> QuantumParams:
-    """The parameters of a task, of a shipped problem or a stored one."""
-    return (StoredParams if "molecule" in params else QuantumParams).model_validate(dict(params))
+def dump_params(params: QuantumParams) -> dict[str, ParamValue]:
+    """What a task of the family says: every parameter, or for a stored problem those that its card has."""
+    left_out = {*SHIPPED_ONLY, "molecule"} if isinstance(params, StoredParams) else set[str]()
+    return params.model_dump(exclude=left_out)
 
 
 def problem_of(params: QuantumParams) -> Problem:

@@ -20,7 +20,7 @@ from envs.quantum.gates import CircuitBatch, Gate, pack
 from envs.quantum.machine import Machine, make_machine
 from envs.quantum.minimise import Alphabet, make_alphabet, minimise
 from envs.quantum.optimise import grow_batch, with_angles
-from envs.quantum.params import QuantumParams, read_params
+from envs.quantum.params import QuantumParams, dump_params, resolve_quantum
 from envs.quantum.prune import prune_accurate
 from envs.quantum.settle import Machines, accurate, settle
 from envs.quantum.skeleton import saturate
@@ -50,9 +50,10 @@ class Found:
 class Circuits:
     """What a training found so far for its target task."""
 
-    def __init__(self, settings: SearchSettings, task: TaskSpec | None, seed: int) -> None:
-        self._settings, self._task, self._seed = settings, task, seed
-        self._machine: Machine | None = None if task is None else _machine_of(task.params)
+    def __init__(self, settings: SearchSettings, task: TaskSpec | None, seed: int, family: str = "quantum") -> None:
+        self._settings, self._seed = settings, seed
+        self._family = family if task is None else task.family
+        self._machine: Machine | None = None if task is None else self._make_machine(task.params)
         self.evaluations, self.successes, self.episodes = 0, 0, 0
         self.first: list[int] | None = None
         """[env step, evaluations] of the first success."""
@@ -79,7 +80,7 @@ class Circuits:
         self.episodes += 1
         self.evaluations += int(outcome.extras["evaluations"])
         if self._machine is None:
-            self._machine = _machine_of(outcome.params)
+            self._machine = self._make_machine(outcome.params)
         if not _same_task(outcome.params, self._machine.params):
             return
         error = abs(outcome.extras["energy_error"])
@@ -220,8 +221,11 @@ class Circuits:
 
     def _opened(self) -> Machine:
         if self._machine is None:
-            self._machine = _machine_of({})
+            self._machine = self._make_machine({})
         return self._machine
+
+    def _make_machine(self, params: Mapping[str, Any]) -> Machine:
+        return make_machine(resolve_quantum(self._family, params))
 
     def _alphabet(self) -> Alphabet:
         machine = self._opened()
@@ -253,12 +257,8 @@ class Circuits:
         ]
 
 
-def _machine_of(params: Mapping[str, Any]) -> Machine:
-    return make_machine(read_params(params))
-
-
 def _same_task(params: Mapping[str, Any], target: QuantumParams) -> bool:
-    wanted = target.model_dump()
+    wanted = dump_params(target)
     return all(params[name] == wanted[name] for name in wanted if name not in _FREE)
 
 

@@ -89,4 +89,4 @@ def make_watch(problem: Problem, settings: SearchSettings, seed: int, n: int) ->
     """Watch the worlds of `problem` where they are circuits; None for other families."""
     if problem.family.partition(":")[0] != "quantum":
         return None
-    return CircuitWatch(Circuits(settings, problem.task, seed), settings, problem.task, seed, n)
+    return CircuitWatch(Circuits(settings, problem.task, seed, problem.family), settings, problem.task, seed, n)

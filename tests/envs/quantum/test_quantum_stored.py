@@ -69,7 +69,9 @@ def test_a_made_problem_is_a_family_whose_task_names_its_digest(home: Path) -> N
     family = get_family(f"quantum:{name}")
     task = family.resolve_task({"threshold": 0.1})
     assert task.family == f"quantum:{name}"
-    assert task.params["molecule"] == name_stored(made())
+    assert name == name_stored(made())
+    assert list(task.params) == [p.name for p in family.card().params]
+    assert family.resolve_task(task.params) == task
     assert "problem" not in [p.name for p in family.card().params]
     assert "a pair" in family.card().text
     world = family.make_vec(task, 2)
