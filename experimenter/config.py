@@ -45,6 +45,8 @@ class SessionConfig(Record):
     """Human-initialised: the first generation begins from the environment's own reward in words; reported apart."""
     exhaust: bool = False
     """Go through all generations even when a policy could be certified before."""
+    extensions: int = Field(default=2, ge=0, le=100)
+    """How often a winner that still improves is given more steps than its race had."""
     overlap: bool = True
     """Write rewards while training runs; without it every step waits for the one before."""
     audit_screens: bool = False

@@ -65,6 +65,7 @@ def judge(state: State, runtime: Context) -> Command[Literal["certify", "extend"
         generation=state["generation"],
         generations=services.config.generations,
         extension=state["extension"],
+        extensions=services.config.extensions,
         over=over,
     )
     return Command(update={"decision": verdict.decision.value}, goto=goto)

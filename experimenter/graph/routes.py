@@ -6,8 +6,6 @@ from typing import Literal
 
 from experimenter.records import Decision, GoalKind
 
-MAX_EXTENSIONS = 2
-"""A winner that still improves is given more steps at most this often."""
 MAX_FRUITLESS_PROPOSALS = 3
 """Rounds of proposals in a row without an admitted task before an open session ends."""
 
@@ -30,12 +28,12 @@ def after_take(task: str) -> Literal["write_rewards", "next"]:
 
 
 def after_judge(
-    decision: str, *, generation: int, generations: int, extension: int, over: bool
+    decision: str, *, generation: int, generations: int, extension: int, extensions: int, over: bool
 ) -> Literal["certify", "extend", "drop", "reflect"]:
     """Promote, train on, revise with a reflection, or drop. Whatever a spent budget leaves goes to the admission test."""
     if over or decision == Decision.PROMOTE:
         return "certify"
-    if decision == Decision.EXTEND and extension < MAX_EXTENSIONS:
+    if decision == Decision.EXTEND and extension < extensions:
         return "extend"
     if decision == Decision.DROP:
         return "drop"

@@ -38,9 +38,11 @@ def judge_task(services: Services, task_digest: str, generation: int, extension:
         return Verdict.model_validate(known[0].payload)
     floor, results = _floor(services, task_digest, goal.rule, generation)
     task, card = journal.task(task_digest), card_of(journal.task(task_digest))
-    sees = services.gateway.capabilities.vision
+    last = generation + 1 >= services.config.generations
+    settled = services.config.exhaust and not last
+    sees = not settled and services.gateway.capabilities.vision
     opinion = judge(
-        services.speaker(),
+        None if settled else services.speaker(),  # its word could change nothing: the search goes on
         card=card,
         goal=goal,
         task=task,
@@ -51,7 +53,7 @@ def judge_task(services: Services, task_digest: str, generation: int, extension:
         step=f"judge:{task_digest}:{index}",
     )
     verdict = combine(floor, opinion)
-    if services.config.exhaust and generation + 1 < services.config.generations:
+    if settled:
         verdict = search_on(verdict)
     journal.add_verdict(task_digest, index, verdict)
     journal.event(

@@ -52,11 +52,21 @@ class PpoTrainer:
 
         Raises `UsageError` for bad settings or spaces, `JobError` for a checkpoint or policy that does not fit, `NonFinite`.
         """
-        settings = ppo_settings.make_settings(problem.family, problem.settings)
+        settings = _settings_of(problem, budget)
         shape = resolve_shape("ppo", problem.observation_space, problem.action_space)
         return train_ppo(
             problem, budget, seed, listen, settings, lambda: Setup(problem.make_vec(settings.num_envs), shape)
         )
+
+
+def _settings_of(problem: Problem, budget: TrainBudget) -> PpoSettings:
+    """Defaults by the length of the schedule; a run that is trained on beyond it keeps those that it began with."""
+    family, overrides = problem.family, problem.settings
+    chosen = ppo_settings.make_settings(family, overrides, budget.schedule_steps)
+    checkpoint = read_checkpoint(problem.folder)
+    begun = checkpoint.state.get("settings") if checkpoint else None
+    others = (ppo_settings.make_settings(family, overrides, steps) for steps in (1, ppo_settings.MIDDLE_STEPS, None))
+    return next((known for known in others if asdict(known) == begun), chosen)
 
 
 class Companion:

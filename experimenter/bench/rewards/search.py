@@ -66,6 +66,7 @@ def make_config(task: BenchTask, options: BenchOptions, workers: int | None) -> 
         certificate_episodes=20,
         fresh=True,
         exhaust=True,
+        extensions=0,
         from_native=options.from_native,
         audit_screens=options.audit_screens,
         allow_unconfined=options.allow_unconfined,

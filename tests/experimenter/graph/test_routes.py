@@ -13,7 +13,7 @@ from experimenter.records import Decision, GoalKind
     [
         (Decision.PROMOTE, 0, 0, False, "certify"),
         (Decision.EXTEND, 0, 0, False, "extend"),
-        (Decision.EXTEND, 0, routes.MAX_EXTENSIONS, False, "reflect"),
+        (Decision.EXTEND, 0, 2, False, "reflect"),
         (Decision.REVISE, 0, 0, False, "reflect"),
         (Decision.REVISE, 2, 0, False, "certify"),  # the third of three generations: what there is goes to the test
         (Decision.DROP, 0, 0, False, "drop"),
@@ -22,9 +22,10 @@ from experimenter.records import Decision, GoalKind
     ],
 )
 def test_after_judge(decision: Decision, generation: int, extension: int, over: bool, expected: str) -> None:
-    assert (
-        routes.after_judge(decision, generation=generation, generations=3, extension=extension, over=over) == expected
+    found = routes.after_judge(
+        decision, generation=generation, generations=3, extension=extension, extensions=2, over=over
     )
+    assert found == expected
 
 
 def test_a_failed_certificate_is_learnt_from_while_there_is_time() -> None:

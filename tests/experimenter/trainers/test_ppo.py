@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from envs.family import BatchEnv, StepBatch
 from experimenter.errors import JobError, UsageError
+from experimenter.trainers import ppo_settings
 from experimenter.trainers.adam import FlatAdam
 from experimenter.trainers.base import Command, NonFinite, Problem, Progress, TrainBudget, TrainedPolicy
+from experimenter.trainers.checkpoint import read_checkpoint
 from experimenter.trainers.ppo import make_trainer
 from experimenter.trainers.rollout import Rollout, rollout_length
 from experimenter.trainers.worlds import Shape
@@ -161,6 +163,13 @@ def test_a_rung_starts_from_the_copied_checkpoint_of_a_smaller_budget(
     # 2000 steps remain = 8 rollouts of 256 nearly; the last starts at 2752 or so: 2e-3 * (1 - 2752 / 3000) = 1.7e-4
     assert 1.2e-4 < rates[-1] < 2.2e-4
     assert_same(after, train(large, 3000))  # a finished job trains no further
+
+
+def test_a_run_trained_on_beyond_a_short_schedule_keeps_its_settings(make_problem: MakeProblem, tmp_path: Path) -> None:
+    problem = make_problem("walker", folder=tmp_path / "walker", settings={})
+    assert train(problem, 1024, schedule=ppo_settings.SHORT_STEPS).steps == 1024
+    assert train(problem, 2048, schedule=10 * ppo_settings.MIDDLE_STEPS).steps == 2048
+    assert read_checkpoint(problem.folder).state["settings"]["num_envs"] == 8  # type: ignore[union-attr]
 
 
 def test_stop_returns_a_policy_and_leaves_a_checkpoint(make_problem: MakeProblem, tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_out_of_range_names_the_range() -> None:
         sb3.make_settings("walker", {"n_envs": 0})
 
 
+def test_short_schedules_get_many_small_updates() -> None:
+    def made(steps: int | None) -> tuple[int, float]:
+        settings = ppo_settings.make_settings("walker", {}, steps)
+        return settings.num_envs * settings.rollout_steps, settings.learning_rate
+
+    assert made(None) == made(2_500_000) == (8192, 6e-4)
+    assert made(300_000) == (1024, 1e-3) and made(300_001) == made(1_500_000) == (1024, 5e-4)
+    assert ppo_settings.make_settings("gym:CartPole-v1", {}, 1000) == ppo_settings.make_settings("gym:CartPole-v1", {})
+    assert ppo_settings.make_settings("walker", {"num_envs": 3}, 1000).num_envs == 3
+
+
 def test_the_walker_has_the_zoo_settings() -> None:
     ppo = algorithm_settings("ppo", "walker")
     assert (ppo["n_envs"], ppo["n_steps"], ppo["batch_size"], ppo["gamma"], ppo["clip_range"]) == (
