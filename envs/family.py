@@ -182,6 +182,20 @@ class Family(Protocol):
         ...
 
 
+@runtime_checkable
+class ExaminedFamily(Protocol):
+    """Optional side of a family that is trained in fast worlds and examined in worlds that are nearer to the real thing."""
+
+    def make_exam(self, task: TaskSpec, n: int, params: ParamSource | None = None) -> BatchEnv:
+        """Worlds for held-out evaluation: the same tasks and spaces as `make_vec`."""
+        ...
+
+
+def make_exam(family: Family, task: TaskSpec, n: int, params: ParamSource | None = None) -> BatchEnv:
+    """Worlds for held-out evaluation: those of `ExaminedFamily` where the family has them, else those that it trains in."""
+    return family.make_exam(task, n, params) if isinstance(family, ExaminedFamily) else family.make_vec(task, n, params)
+
+
 def resolve_params(family: str, model: type[Params], params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
     """Validate `params` against `model` and fill in its defaults, in the model's field order.
 

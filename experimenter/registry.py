@@ -16,6 +16,7 @@ from experimenter.errors import UsageError
 
 _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "trainers": {
+        "dom": "experimenter.trainers.dom:make_trainer",
         "fly": "experimenter.trainers.fly:make_trainer",
         "ppo": "experimenter.trainers.ppo:make_trainer",
         "qas": "experimenter.trainers.qas:make_trainer",
@@ -30,6 +31,10 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "threshold": "experimenter.curricula.threshold:make_teacher",
         "alp_gmm": "experimenter.curricula.alp_gmm:make_teacher",
         "widen": "experimenter.curricula.widen:make_teacher",
+        "progress": "experimenter.curricula.progress:make_teacher",
+        "instruction_value": "experimenter.curricula.instruction_value:make_teacher",
+        "value_band": "experimenter.curricula.value_band:make_teacher",
+        "evolve": "experimenter.curricula.evolve:make_teacher",
     },
     "executors": {
         "inline": "experimenter.execution.inline:make_executor",
@@ -38,7 +43,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-_TRAINER_OF: Mapping[str, str] = {"quadrotor": "swarm", "quantum": "qas"}
+_TRAINER_OF: Mapping[str, str] = {"quadrotor": "swarm", "quantum": "qas", "web": "dom"}
 """Family -> the trainer that is made for it, where that is not `ppo`."""
 
 

@@ -1,6 +1,10 @@
-"""How numbers are said to people: durations and counts, the same on the command line and in the report."""
+"""How numbers and tasks are said to people, the same on the command line and in the report."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envs.task import ParamValue
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +24,11 @@ def count(value: float) -> str:
     if value < 10_000:
         return f"{value:.0f}"
     return f"{value / 1e3:.1f}k" if value < 1e6 else f"{value / 1e6:.2f}M"
+
+
+def changed_params(family: str, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """The task parameters that differ from the family's plain task; raises `ValueError` for an unknown family."""
+    from envs.catalog import get_family
+
+    plain = get_family(family).resolve_task().params
+    return {name: value for name, value in params.items() if name not in plain or value != plain[name]}

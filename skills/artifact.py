@@ -41,6 +41,7 @@ _ACTIVATIONS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 _KINDS: dict[str, str] = {
     **dict.fromkeys(("swarm_mlp", "deep_set", "attention"), "skills.swarm_policy:make_swarm_policy"),
     "circuit": "skills.circuit:make_circuit",
+    "dom": "skills.dom_policy:make_dom_policy",
 }
 """Further kinds: name -> `module:function(spec, tensors) -> Policy`; imported only when such a policy is loaded."""
 

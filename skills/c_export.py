@@ -1,6 +1,6 @@
 """A network policy as plain C99: constants and one function, no allocation, no dependency but math.h - for a microcontroller.
 
-Only policies of kind `mlp` (see `artifact.py`). The file is meant to be compiled as it is and not edited.
+Policies of kind `mlp` (see `artifact.py`) and of drones (`swarm_c.py`). The file is meant to be compiled as it is and not edited.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skills.artifact import ArtifactError, Tensors, make_policy
+from skills.c_source import DENSE, array
+from skills.swarm_c import write_swarm
+from skills.swarm_policy import KINDS as SWARM_KINDS
 
 _ACTIVATIONS = {"tanh": "tanhf(x)", "relu": "x > 0.0f ? x : 0.0f", "elu": "x > 0.0f ? x : expm1f(x)"}
-_ROW = 8
 
 
 def make_c(spec: Mapping[str, Any], tensors: Tensors, name: str = "policy") -> str:
@@ -25,6 +27,8 @@ def make_c(spec: Mapping[str, Any], tensors: Tensors, name: str = "policy") -> s
     check_network(spec, tensors)
     if not name.isidentifier() or not name.isascii():
         raise ArtifactError(f"{name!r} is no C identifier: use letters, digits and underscores.")
+    if spec["kind"] in SWARM_KINDS:
+        return write_swarm(spec, tensors, name)
     layers = [(tensors[f"w{i}"], tensors[f"b{i}"]) for i in range(int(spec["layers"]))]
     discrete = spec["head"] == "argmax"
     signature = (
@@ -41,7 +45,7 @@ def make_c(spec: Mapping[str, Any], tensors: Tensors, name: str = "policy") -> s
         *_constants(spec, tensors, layers, name),
         f"static float {name}_activate(float x) {{ return {_ACTIVATIONS[spec['activation']]}; }}",
         "",
-        _DENSE.replace("NAME", name),
+        DENSE.replace("NAME", name),
         f"{signature} {{",
         *(f"    {line}" for line in _body(spec, layers, name, discrete)),
         "}",
@@ -50,21 +54,12 @@ def make_c(spec: Mapping[str, Any], tensors: Tensors, name: str = "policy") -> s
     return "\n".join(parts)
 
 
-_DENSE = """static void NAME_dense(const float *w, const float *b, const float *x, float *y, int wide, int narrow, int active) {
-    for (int i = 0; i < narrow; i++) {
-        float sum = b[i];
-        for (int j = 0; j < wide; j++) sum += w[i * wide + j] * x[j];
-        y[i] = active ? NAME_activate(sum) : sum;
-    }
-}
-"""
-
-
 def check_network(spec: Mapping[str, Any], tensors: Tensors) -> None:
-    """Raise `ArtifactError` unless the policy is an undamaged one of kind `mlp`."""
-    if spec.get("kind") != "mlp":
+    """Raise `ArtifactError` unless the policy is an undamaged one of a kind that can be exported as a network."""
+    known = ("mlp", *SWARM_KINDS)
+    if spec.get("kind") not in known:
         raise ArtifactError(
-            f"a policy of kind {spec.get('kind')!r} cannot be exported to C or ONNX; only plain networks (mlp) can."
+            f"a policy of kind {spec.get('kind')!r} cannot be exported to C or ONNX; only networks can ({', '.join(known)})."
         )
     make_policy(dict(spec), tensors)
 
@@ -82,14 +77,7 @@ def _constants(spec: Mapping[str, Any], tensors: Tensors, layers: list[Any], nam
         arrays |= {"mean": tensors["obs_mean"], "scale": input_scale(tensors)}
     if spec["head"] != "argmax":
         arrays |= {side: np.asarray(spec[side], np.float32) for side in ("low", "high")}
-    return [_array(f"{name}_{key}", value) for key, value in arrays.items()]
-
-
-def _array(name: str, values: NDArray[Any]) -> str:
-    flat = [f"{float(value):.9g}" for value in values.ravel()]
-    numbers = [text + ("f" if "." in text or "e" in text else ".0f") for text in flat]
-    rows = [", ".join(numbers[i : i + _ROW]) for i in range(0, len(numbers), _ROW)]
-    return f"static const float {name}[{len(flat)}] = {{\n    " + ",\n    ".join(rows) + "\n};\n"
+    return [array(f"{name}_{key}", value) for key, value in arrays.items()]
 
 
 def _body(spec: Mapping[str, Any], layers: list[Any], name: str, discrete: bool) -> list[str]:

@@ -127,6 +127,8 @@ class Evidence(BaseModel):
     """Control steps."""
     extras: dict[str, FiniteFloat] = Field(default_factory=dict)
     """Means of the family's further measures."""
+    extras_interval: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    """95% bootstrap intervals of those means, over episodes."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -14,9 +14,11 @@ from skills.circuit_export import circuit_files
 from skills.onnx_export import make_onnx
 from skills.shelf import FILES
 from skills.skill import Skill, SkillProblem
+from skills.swarm_policy import KINDS as SWARM_KINDS
 
 NETWORK_FORMS = ("onnx", "c")
 _PLAYER = Path(__file__).with_name("play.py")
+_SWARM_PLAYER = Path(__file__).with_name("swarm_policy.py")
 _CIRCUIT = """
 This skill is a circuit: `circuit.qasm` is OpenQASM 3, `circuit.txt` a drawing with its energies; `python play.py` prints it.
 """
@@ -42,7 +44,7 @@ def export_artifact(skill: Skill, artifact: Path, target: Path) -> Path:
 def export_network(skill: Skill, artifact: Path, target: Path, form: str) -> Path:
     """Write the skill's network alone to the new file `target`, as `onnx` or `c`.
 
-    Raises `SkillProblem` for another form, a taken target, or a policy that is no plain network.
+    Raises `SkillProblem` for another form, a taken target, or a policy that is no network.
     """
     if form not in NETWORK_FORMS:
         raise SkillProblem(f"unknown export format {form!r}. Known: folder, {', '.join(NETWORK_FORMS)}.")
@@ -78,7 +80,10 @@ def _fill(skill: Skill, artifact: Path, folder: Path) -> None:
     for name in FILES:
         shutil.copyfile(artifact / name, folder / name)
     shutil.copyfile(_PLAYER, folder / "play.py")
-    circuit = circuit_files(json.loads((artifact / SPEC_FILE).read_text(encoding="utf-8")))
+    spec = json.loads((artifact / SPEC_FILE).read_text(encoding="utf-8"))
+    if spec.get("kind") in SWARM_KINDS:
+        shutil.copyfile(_SWARM_PLAYER, folder / _SWARM_PLAYER.name)
+    circuit = circuit_files(spec)
     for name, text in circuit.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(make_readme(skill) + (_CIRCUIT if circuit else ""), encoding="utf-8")

@@ -1,8 +1,9 @@
 """Play an exported skill with NumPy alone: `python play.py` checks it, `load(folder)` gives `act(observations)`.
 
-This file is copied into every exported skill, so it imports nothing but NumPy and the standard library.
+This file is copied into every exported skill, so it imports nothing but NumPy and the standard library; a drone's skill has `swarm_policy.py` beside it.
 """
 
+import importlib.util
 import json
 import struct
 import sys
@@ -12,16 +13,31 @@ from typing import Any
 
 import numpy as np
 
+SWARM_KINDS = ("swarm_mlp", "deep_set", "attention")
+
 
 def load(folder: str | Path) -> Callable[[Any], Any]:
     """Return `act`: observations [n, d] -> actions [n, k] float32, or [n] int64 for a discrete skill."""
     spec = json.loads((Path(folder) / "policy.json").read_text())
     weights = read_safetensors(Path(folder) / "policy.safetensors")
+    if spec["kind"] in SWARM_KINDS:
+        return load_swarm(spec, weights)
     if spec["kind"] != "mlp":
         raise ValueError(
             f"a policy of kind {spec['kind']!r} needs the package rl-experimenter: skills.artifact.load_policy"
         )
     return lambda observation: act(spec, weights, observation)
+
+
+def load_swarm(spec: dict[str, Any], weights: dict[str, Any]) -> Callable[[Any], Any]:
+    """A drone's `act`: features in its own frame and the network, from the file beside this one."""
+    found = importlib.util.spec_from_file_location("swarm_policy", Path(__file__).with_name("swarm_policy.py"))
+    if found is None or found.loader is None:
+        raise ValueError("swarm_policy.py is missing beside play.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    played: Callable[[Any], Any] = module.make_swarm_policy(spec, weights).act
+    return played
 
 
 def act(spec: dict[str, Any], weights: dict[str, Any], observation: Any) -> Any:
@@ -67,4 +83,6 @@ if __name__ == "__main__":
         sys.exit()
     policy = load(here)
     width = read_safetensors(here / "policy.safetensors")["w0"].shape[1]
+    if spec["kind"] in SWARM_KINDS:  # what a drone senses, which its features are made of
+        width = 28 + 6 * spec["neighbours"] + 4 * spec["history"]
     sys.stdout.write(f"a policy of {width} observations; action for zeros: {policy(np.zeros((1, width)))[0]}\n")

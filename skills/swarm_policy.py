@@ -27,9 +27,10 @@ Tensors = Mapping[str, NDArray[np.float32]]
 KINDS = ("swarm_mlp", "deep_set", "attention")
 OWN, NEIGHBOUR, OBSTACLE = 14, 6, 8
 """Features of the drone itself (without past actions), of one neighbour, of the cylinders around."""
-_NEAR_M = 1.5
+NEAR_M = 1.5
 """Distance over which a neighbour's weight falls by e."""
-_RAW_OWN, _RAW_NEIGHBOUR, _RAW_GRID = 19, 6, 9
+RAW_OWN, RAW_NEIGHBOUR, RAW_GRID = 19, 6, 9
+"""Numbers of the observation: the drone itself, one neighbour, the grid of distances."""
 _MOST_LAYERS = 64
 
 
@@ -41,19 +42,19 @@ def count_features(neighbours: int, history: int) -> int:
 def features(observation: NDArray[Any], neighbours: int, history: int) -> Float32:
     """Turn observations [n, 28 + 6 K + 4 H] into features [n, own 14 + 4 H, neighbours 6 K, obstacles 8], each of order one."""
     rows = np.ascontiguousarray(np.asarray(observation, dtype=np.float32).T)
-    own, grid = OWN + 4 * history, _RAW_OWN + _RAW_NEIGHBOUR * neighbours
+    own, grid = OWN + 4 * history, RAW_OWN + RAW_NEIGHBOUR * neighbours
     rotation = rows[6:15].reshape(3, 3, -1)
-    vectors = np.concatenate((rows[:6], rows[_RAW_OWN:grid])).reshape(2 + 2 * neighbours, 3, -1)
+    vectors = np.concatenate((rows[:6], rows[RAW_OWN:grid])).reshape(2 + 2 * neighbours, 3, -1)
     x, y, z = vectors[:, 0], vectors[:, 1], vectors[:, 2]
     body = np.empty_like(vectors)
     for axis in range(3):  # R^T v
         body[:, axis] = x * rotation[0, axis] + y * rotation[1, axis] + z * rotation[2, axis]
     out = np.empty((count_features(neighbours, history), rows.shape[1]), np.float32)
     out[:OWN] = _own(rows, rotation, body)
-    out[OWN:own] = rows[grid + _RAW_GRID :]
+    out[OWN:own] = rows[grid + RAW_GRID :]
     for k in range(neighbours):
         out[own + NEIGHBOUR * k : own + NEIGHBOUR * (k + 1)] = _neighbour(body[2 + 2 * k], body[3 + 2 * k])
-    out[own + NEIGHBOUR * neighbours :] = _obstacles(rows[grid : grid + _RAW_GRID], rotation)
+    out[own + NEIGHBOUR * neighbours :] = _obstacles(rows[grid : grid + RAW_GRID], rotation)
     return np.ascontiguousarray(out.T)
 
 
@@ -82,7 +83,7 @@ def _own(rows: Float32, rotation: Float32, body: Float32) -> Float32:
 def _neighbour(position: Float32, velocity: Float32) -> Float32:
     """Direction and relative velocity, both fading with distance: [6, n]."""
     distance = _length(position) + 1e-6
-    weight = 2.0 * np.exp(-distance / _NEAR_M)
+    weight = 2.0 * np.exp(-distance / NEAR_M)
     return np.concatenate((position * (weight / distance), velocity * weight))
 
 
@@ -153,7 +154,7 @@ class SwarmPolicy:
 
     @property
     def _width(self) -> int:
-        return _RAW_OWN + _RAW_NEIGHBOUR * self._neighbours + _RAW_GRID + 4 * self._history
+        return RAW_OWN + RAW_NEIGHBOUR * self._neighbours + RAW_GRID + 4 * self._history
 
     def act(self, observation: NDArray[Any]) -> NDArray[Any]:
         """Map observations [n, 28 + 6 K + 4 H] to actions [n, 4]; raises `ValueError` for another width."""

@@ -7,6 +7,7 @@ the number of drones is the batch's shape and stays the task's whatever is drawn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -18,7 +19,7 @@ from envs.quadrotor.drawing import draw_room
 from envs.quadrotor.measures import make_outcome, name_state
 from envs.quadrotor.params import check_params
 from envs.quadrotor.practice import Practice
-from envs.quadrotor.swarm import Swarm, View
+from envs.quadrotor.swarm import View, make_swarm
 from envs.task import ParamValue, TaskSpec
 
 
@@ -27,7 +28,7 @@ class QuadrotorBatch:
 
     def __init__(self, task: TaskSpec, n: int, params: ParamSource | None = None, view: View | None = None) -> None:
         fixed = check_params(task.params)
-        self.swarm = Swarm(n, fixed, task.horizon, view or View(history=fixed.history))
+        self.swarm = make_swarm(n, fixed, task.horizon, view)
         self.num_envs = self.swarm.agents
         self.observation_space: gymnasium.spaces.Space[Any] = gymnasium.spaces.Box(
             -np.inf, np.inf, (self.swarm.size,), np.float32
@@ -58,6 +59,22 @@ class QuadrotorBatch:
         if self._practice is not None:
             self._practice.begin(seed)
         return observation
+
+    @property
+    def steps_together(self) -> bool:
+        """Many rooms cost little more than one, so that `reset_each` pays."""
+        return True
+
+    def reset_each(self, seeds: Sequence[int]) -> NDArray[np.float32]:
+        """Restart room i as the only room of a batch would be by `reset(seeds[i])`; return observations [slots, d].
+
+        Raises `ValueError` unless there is one seed a room.
+        """
+        if len(seeds) != self.swarm.worlds:
+            raise ValueError(f"{len(seeds)} seeds for {self.swarm.worlds} rooms; give one seed a room.")
+        self._draw(list(range(self.swarm.worlds)))
+        self._started = True
+        return self.swarm.reset_each(seeds)
 
     def _draw(self, worlds: list[int]) -> None:
         """Draw the task parameters of new episodes."""

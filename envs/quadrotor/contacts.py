@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.quadrotor.jit import jit
-from envs.quadrotor.lanes import BLOCK, EVENT, GRID2, HALF, NEARNESS, PAIR, PIPE, WIDTH, Lanes, Table, clip
+from envs.quadrotor.lanes import BLOCK, EVENT, GRID2, HALF, PIPE, WIDTH, Lanes, Table, clip
 from envs.quadrotor.layout import (
     CONTROL_S,
     DRONE,
@@ -20,7 +20,6 @@ from envs.quadrotor.layout import (
     GRAVITY,
     MASS,
     MAX_RATE,
-    NEAREST_DRONE,
     NEW,
     OBSTACLE,
     OBSTACLE_GAP,
@@ -37,10 +36,9 @@ from envs.quadrotor.layout import (
     WALL,
 )
 from envs.quadrotor.noise import between, normal
+from envs.quadrotor.pairs import FAR_M, pair_up
 
 Streams = NDArray[np.uint64]
-FAR_M = 10.0
-"""Distance told when there is no other drone or no obstacle."""
 SPACING = 0.1
 """Metres between the points of the grid of distances."""
 _FRICTION = 0.6
@@ -163,30 +161,72 @@ def near_axis(b: Lanes, axis_x: float, axis_y: float) -> None:
 
 
 @jit
-def meet_obstacles(
+def root_grids(s: Lanes, blocks: int) -> None:
+    """Turn GRID2 of all lanes into distances to the nearest surface, at the precision of an observation."""
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            for k in range(9):
+                at = (GRID2 + k) * WIDTH + i
+                b[at] = np.float64(math.sqrt(np.float32(b[at]))) - b[PIPE * WIDTH + i]
+
+
+@jit
+def meet_all_obstacles(
     t: Table,
     s: Lanes,
     wt: Table,
     obstacles: NDArray[np.float64],
     streams: Streams,
-    w: int,
-    first: int,
+    first_world: int,
+    worlds: int,
     drones: int,
-    bounce: bool,
+    blocks: int,
 ) -> None:
-    """Nearest cylinders of a world's lanes: note the gap between hull and surface, push out and respond. Fills the drones' grids."""
-    count, moved = int(wt[w, OBSTACLES]), False
-    probe_grids(s, obstacles, w, first, drones, count)
-    for i in range(first, first + drones):
-        gap = math.sqrt(t[GRID2 + 4, i]) - wt[w, OBSTACLE_RADIUS]
-        touching = gap <= t[RADIUS, i]
-        mark(t, i, OBSTACLE, touching)
-        if touching:
-            push_out(t, wt, obstacles, streams, w, i, count, bounce)
-            moved = True
-        t[OBSTACLE_GAP, i] = max(0.0, gap - t[RADIUS, i])
-    if moved:
-        probe_grids(s, obstacles, w, first, drones, count)
+    """Nearest cylinders of a group's lanes: fill the grids, note the gap between hull and surface, push out and respond."""
+    probe_worlds(s, wt, obstacles, first_world, 0, worlds, drones)
+    if not find_touching(s, blocks):
+        return
+    for w in range(first_world, first_world + worlds):
+        lane, moved = (w - first_world) * drones, False
+        for i in range(lane, lane + drones):
+            if t[TOUCH + OBSTACLE, i] > 0.0:
+                push_out(t, wt, obstacles, streams, w, i, int(wt[w, OBSTACLES]), wt[w, TERMINATE] == 0.0)
+                moved = True
+        if moved:
+            probe_worlds(s, wt, obstacles, first_world, w - first_world, worlds, drones)
+
+
+@jit
+def probe_worlds(
+    s: Lanes, wt: Table, obstacles: NDArray[np.float64], first_world: int, begin: int, end: int, drones: int
+) -> None:
+    """GRID2 of the worlds `begin` to before `end` of a group, in order: each spoils the lanes after its own."""
+    for place in range(begin, end):
+        w, lane = first_world + place, place * drones
+        if wt[w, OBSTACLES] > 0.0:
+            probe_grids(s, obstacles, w, lane, drones, int(wt[w, OBSTACLES]))
+        else:
+            far = (FAR_M + wt[w, OBSTACLE_RADIUS]) ** 2
+            for k in range(9):
+                for i in range(lane, lane + drones):
+                    s[(GRID2 + k) * WIDTH + i] = far
+
+
+@jit
+def find_touching(s: Lanes, blocks: int) -> bool:
+    """Mark contacts of all lanes with cylinders and note the gaps; return whether there is one."""
+    any_touching = 0.0
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            gap = math.sqrt(b[(GRID2 + 4) * WIDTH + i]) - b[PIPE * WIDTH + i] - b[RADIUS * WIDTH + i]
+            now = 1.0 if gap <= 0.0 else 0.0
+            b[(NEW + OBSTACLE) * WIDTH + i] = now * (1.0 - b[(TOUCH + OBSTACLE) * WIDTH + i])
+            b[(TOUCH + OBSTACLE) * WIDTH + i] = now
+            b[OBSTACLE_GAP * WIDTH + i] = max(0.0, gap)
+            any_touching = max(any_touching, now)
+    return any_touching > 0.0
 
 
 @jit
@@ -213,54 +253,25 @@ def push_out(
 
 
 @jit
-def meet_drones(t: Table, s: Lanes, streams: Streams, w: int, first: int, drones: int, bounce: bool) -> None:
-    """All pairs of one world, whose drones stand in lanes from `first` on: nearest distances, closeness, contacts and responses."""
+def meet_drones(
+    t: Table, s: Lanes, streams: Streams, w: int, first: int, drones: int, neighbours: int, bounce: bool
+) -> None:
+    """All pairs of one world, whose drones stand in lanes from `first` on: distances, ranks, contacts and responses."""
+    touching = pair_up(s, first, drones, neighbours)
     for a in range(first, first + drones):
-        t[NEW + DRONE, a] = t[NEARNESS, a] = 0.0
+        t[NEW + DRONE, a] = 0.0
+        t[TOUCH + DRONE, a] *= 1.0 if touching else 0.0
+    if not touching:
+        return
     for a in range(first, first + drones):
-        measure_pairs(s, a, first, drones)
-        best = min(FAR_M * FAR_M, least(s, PAIR, first, drones))
-        t[NEAREST_DRONE, a] = math.sqrt(best)
-        reach = 4.0 * t[RADIUS, a]
-        if best < reach * reach:
-            for b in range(first, first + drones):
-                d2 = s[PAIR * WIDTH + b]
-                if d2 < reach * reach:
-                    t[NEARNESS, a] += 1.0 - math.sqrt(d2) / reach
-                if b > a and d2 < (t[RADIUS, a] + t[RADIUS, b]) ** 2:
-                    collide(t, streams, w, a, b, math.sqrt(d2), bounce)
+        for b in range(a + 1, first + drones):
+            dx, dy, dz = t[POS, b] - t[POS, a], t[POS + 1, b] - t[POS + 1, a], t[POS + 2, b] - t[POS + 2, a]
+            d2 = dx * dx + dy * dy + dz * dz + 1e-18
+            if d2 < (t[RADIUS, a] + t[RADIUS, b]) ** 2:
+                collide(t, streams, w, a, b, math.sqrt(d2), bounce)
     for a in range(first, first + drones):
         mark(t, a, DRONE, t[NEW + DRONE, a] > 0.0)  # `collide` left 1 where there is a contact
-
-
-@jit
-def measure_pairs(s: Lanes, a: int, first: int, drones: int) -> None:
-    """Row PAIR: squared distances of the drone in lane `a` to those of its world; 1e18 to itself and after the last."""
-    px, py, pz = s[POS * WIDTH + a], s[(POS + 1) * WIDTH + a], s[(POS + 2) * WIDTH + a]
-    for block in range((drones + BLOCK - 1) // BLOCK):
-        b = s[first + block * BLOCK :]
-        for i in range(BLOCK):
-            dx, dy, dz = b[POS * WIDTH + i] - px, b[(POS + 1) * WIDTH + i] - py, b[(POS + 2) * WIDTH + i] - pz
-            b[PAIR * WIDTH + i] = dx * dx + dy * dy + dz * dz + 1e-18
-    fence(s, PAIR, a, first, drones)
-
-
-@jit
-def fence(s: Lanes, row: int, a: int, first: int, drones: int) -> None:
-    """Put 1e18 at the drone itself and at the lanes between its world's last and the end of the block."""
-    s[row * WIDTH + a] = 1e18
-    for lane in range(first + drones, first + (drones + BLOCK - 1) // BLOCK * BLOCK):
-        s[row * WIDTH + lane] = 1e18
-
-
-@jit
-def least(s: Lanes, row: int, first: int, drones: int) -> float:
-    """Smallest number of a fenced row."""
-    best = 1e18
-    for block in range((drones + BLOCK - 1) // BLOCK):
-        b = s[row * WIDTH + first + block * BLOCK :]
-        best = min(best, min(min(min(b[0], b[1]), min(b[2], b[3])), min(min(b[4], b[5]), min(b[6], b[7]))))
-    return best
+    pair_up(s, first, drones, neighbours)  # speeds changed, and with them who counts as near
 
 
 @jit

@@ -19,13 +19,23 @@ NAME = "quadrotor"
 
 
 class QuadrotorFamily:
-    """Quadrotors in a room. `view` sets what each drone senses and how flight is integrated; None is the published view with the task's history."""
+    """Quadrotors in a room. `view` sets what each drone senses and how flight is integrated; None is the published view with the task's history.
 
-    name = NAME
+    `device` steps that published view in torch on `auto`, `cpu` or `cuda` instead of numba; the name says so too (`quadrotor:torch`).
+    """
+
     params_model: type[Params] = QuadrotorParams
 
-    def __init__(self, view: View | None = None) -> None:
-        self.view = view
+    def __init__(self, view: View | None = None, device: str | None = None) -> None:
+        self.view, self._device = view, device
+        self.name = NAME if device is None else f"{NAME}:torch" + ("" if device == "auto" else f":{device}")
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """What the measures beside fitness and success say, for people who read a report."""
+        from envs.quadrotor.meanings import MEANINGS
+
+        return MEANINGS
 
     def card(self) -> Card:
         """Tell a model about the drones."""
@@ -60,8 +70,13 @@ class QuadrotorFamily:
     def make_vec(self, task: TaskSpec, n: int, params: ParamSource | None = None) -> BatchEnv:
         """n rooms, n x drones slots; see `envs.quadrotor.batch.QuadrotorBatch`. Raises `ValueError` when n is below 1."""
         from envs.quadrotor.batch import QuadrotorBatch
+        from envs.quadrotor.swarm import View
 
-        return QuadrotorBatch(task, n, params, self.view)
+        view = self.view
+        if self._device is not None:
+            history = check_params(task.params).history
+            view = View(history=history, backend="torch", device=self._device)
+        return QuadrotorBatch(task, n, params, view)
 
     def sample_params(self, rng: np.random.Generator) -> dict[str, ParamValue]:
         """Draw every parameter uniformly from its bounds, but leave `drones` at 1 and `history` at 0: the shape of a batch, not of an episode."""
@@ -74,9 +89,20 @@ class QuadrotorFamily:
 
 
 def make_family(name: str) -> Family:
-    """Build the family; raises `ValueError` when `name` carries more than `quadrotor`."""
-    if name != NAME:
+    """Build the family: `quadrotor`, or `quadrotor:torch` and `quadrotor:torch:cuda` for the torch back end.
+
+    Raises `ValueError` when the name carries anything else, or asks for a GPU that is not there.
+    """
+    head, _, back_end = name.partition(":")
+    back_end, _, device = back_end.partition(":")
+    if head != NAME or back_end not in ("", "torch"):
         raise ValueError(
-            f"unknown environment {name!r}. Did you mean {NAME!r}? It takes task parameters, not variants."
+            f"unknown environment {name!r}. Did you mean {NAME!r}? It takes task parameters, not variants; "
+            f"'{NAME}:torch' steps it in torch."
         )
-    return QuadrotorFamily()
+    if not back_end:
+        return QuadrotorFamily()
+    from envs.quadrotor.torch_swarm import choose_device
+
+    choose_device(device or "auto")
+    return QuadrotorFamily(device=device or "auto")

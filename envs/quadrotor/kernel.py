@@ -9,21 +9,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.contacts import Streams, meet_all_rooms, meet_drones, meet_obstacles, probe_grids
+from envs.quadrotor.contacts import Streams, meet_all_obstacles, meet_all_rooms, meet_drones, probe_grids, root_grids
 from envs.quadrotor.control import aim_cascades, aim_motors
 from envs.quadrotor.dynamics import fly_euler, fly_rk4, thrust_axis
 from envs.quadrotor.goals import Cylinders, move_goals
 from envs.quadrotor.jit import jit
-from envs.quadrotor.lanes import BLOCK, NOW, PAID, Lanes, Table, any_moving, clip, load_group, load_worlds, save_group
+from envs.quadrotor.lanes import (
+    GROUP,
+    NEARNESS,
+    NOW,
+    PAID,
+    Lanes,
+    Table,
+    any_moving,
+    clip,
+    load_group,
+    load_worlds,
+    save_group,
+)
 from envs.quadrotor.layout import (
     COMMAND,
     CONTROL_S,
     CRASHED,
     DOWNWASH,
+    DRONE,
     ENDED_STEP,
     HORIZON,
     LATENCY,
     MAX_RATE,
+    NEAREST_DRONE,
+    NEW,
     NOISE,
     OBSTACLES,
     PAST,
@@ -37,6 +52,7 @@ from envs.quadrotor.layout import (
 )
 from envs.quadrotor.noise import between, normal
 from envs.quadrotor.observe import sense
+from envs.quadrotor.pairs import FAR_M, pair_up
 from envs.quadrotor.reward import count_step, find_crashes, pay
 from envs.quadrotor.spawn import spawn_world
 
@@ -76,7 +92,7 @@ def step_worlds(
     `final` gets the true successor's observation; `out` the same, or the new episode's where a world restarted (`restart`).
     `ended` keeps the agent rows of worlds that ended in this step, as they were before the restart.
     """
-    total, each = 0, max(1, BLOCK // drones)
+    total, each = 0, max(1, GROUP // drones)
     for first_world in range(0, wt.shape[0], each):
         worlds = min(each, wt.shape[0] - first_world)
         first, count = first_world * drones, worlds * drones
@@ -87,9 +103,11 @@ def step_worlds(
             take_actions(t, wt, grid, actions, w, w * drones, (w - first_world) * drones, drones, kept)
         fly(grid, s, wt, streams, first_world, worlds, drones, blocks, substeps, rk4)
         meet_all_rooms(grid, s, wt, streams, first_world, drones, count)
+        meet_all_obstacles(grid, s, wt, obstacles, streams, first_world, worlds, drones, blocks)
         for w in range(first_world, first_world + worlds):
-            touch(grid, s, wt, obstacles, streams, w, (w - first_world) * drones, drones, moving)
+            touch(grid, s, wt, obstacles, streams, w, (w - first_world) * drones, drones, neighbours, moving)
         judge(grid, s, wt, weights, reward, terminated, truncated, first_world, worlds, drones, blocks)
+        root_grids(s, blocks)
         for w in range(first_world, first_world + worlds):
             lane = (w - first_world) * drones
             sense(t, s, wt, streams, final, w, w * drones, lane, drones, neighbours, history, kept)
@@ -153,6 +171,29 @@ def observe_worlds(
 
 
 @jit
+def touch_worlds(
+    t: Table,
+    wt: Table,
+    obstacles: Cylinders,
+    streams: Streams,
+    s: Lanes,
+    grid: Table,
+    which: NDArray[np.int64],
+    drones: int,
+    neighbours: int,
+) -> None:
+    """Contacts, responses and the goals' own motion of the worlds listed in `which`, whose drones have flown; count the step there."""
+    for w in which:
+        moving = any_moving(wt, w, 1)
+        blocks = load_group(t, s, w * drones, drones, moving)
+        load_worlds(wt, grid, w, 1, drones, blocks, CONTROL_S)
+        meet_all_rooms(grid, s, wt, streams, w, drones, drones)
+        meet_all_obstacles(grid, s, wt, obstacles, streams, w, 1, drones, blocks)
+        touch(grid, s, wt, obstacles, streams, w, 0, drones, neighbours, moving)
+        save_group(t, s, w * drones, drones, moving)
+
+
+@jit
 def look(
     t: Table,
     wt: Table,
@@ -171,6 +212,9 @@ def look(
     blocks = load_group(t, s, w * drones, drones, False)
     load_worlds(wt, grid, w, 1, drones, blocks, CONTROL_S)
     probe_grids(s, obstacles, w, 0, drones, int(wt[w, OBSTACLES]))
+    root_grids(s, blocks)
+    if drones > 1:
+        pair_up(s, 0, drones, neighbours)
     sense(t, s, wt, streams, out, w, w * drones, 0, drones, neighbours, history, kept)
 
 
@@ -266,13 +310,14 @@ def touch(
     w: int,
     lane: int,
     drones: int,
+    neighbours: int,
     moving: bool,
 ) -> None:
-    """Contacts with cylinders and other drones, then the goals' own motion and the clock."""
-    bounce = wt[w, TERMINATE] == 0.0
-    meet_obstacles(grid, s, wt, obstacles, streams, w, lane, drones, bounce)
+    """Contacts with other drones, then the goals' own motion and the clock."""
     if drones > 1:
-        meet_drones(grid, s, streams, w, lane, drones, bounce)
+        meet_drones(grid, s, streams, w, lane, drones, neighbours, wt[w, TERMINATE] == 0.0)
+    else:
+        grid[NEAREST_DRONE, lane], grid[NEARNESS, lane], grid[NEW + DRONE, lane] = FAR_M, 0.0, 0.0
     if moving:
         move_goals(grid, wt, obstacles, streams, w, lane, drones)
     wt[w, STEP] += 1.0

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.jit import jit
+from envs.quadrotor.jit import copy_block, jit
 from envs.quadrotor.layout import ACTION_MODE as MODE_COLUMN
 from envs.quadrotor.layout import (
     COMMAND,
@@ -51,6 +51,8 @@ Table = NDArray[np.float64]
 Lanes = NDArray[np.float64]
 
 BLOCK = 8
+GROUP = 16
+"""Lanes that a group of small worlds fills."""
 WIDTH = 136
 """Row length: 128 drones and an odd number of cache lines."""
 GAIN, SLOW, AIR_X, AIR_Y, MODE, HOVERING, CROWDED, LAST_STEP, NOW, REACH_OUT, HALF, ENDS = range(PAST, PAST + 12)
@@ -62,11 +64,17 @@ EVENT, NEARNESS, PIPE = PAST + 16, PAST + 17, PAST + 18
 """1 where a drone meets the room; sum of 1 - d / reach over close drones; cylinder radius m."""
 GRID2 = PAST + 19
 """Squared distances from the nine grid points to the nearest cylinder's axis (9)."""
-PAIR, KEY = PAST + 28, PAST + 29
-"""Scratch rows of one drone against all others: squared distances, ranking keys."""
+TIGHT, SPARE = PAST + 28, PAST + 29
+"""By how much (m^2) two touching drones are too near, below 0 where none touch; scratch of the ranking."""
 PAID = PAST + 30
 """Native reward of this step."""
-ROWS = PAST + 31
+BEST = PAST + 31
+"""Keys of the nearest neighbours in order (as many rows as are observed, but at least 2): the last rows of all."""
+
+
+def rows_of(neighbours: int) -> int:
+    """Rows of lanes that observe so many neighbours."""
+    return BEST + max(2, neighbours)
 
 
 @jit
@@ -85,16 +93,12 @@ def lag_gain(lag_s: float, dt: float, lagging: bool) -> float:
 def load_group(t: Table, s: Lanes, first: int, count: int, moving: bool) -> int:
     """Copy `count` drones from agent `first` on into the lanes; return the number of blocks in use. Rows must be padded by a block.
 
-    The shapes of goals' paths are needed only where goals are `moving`.
+    The shapes of goals' paths are needed only where goals are `moving`. Rows that are written in a step before they are read stay behind.
     """
     blocks = (count + BLOCK - 1) // BLOCK
-    for row in range(PAST):
-        if START <= row < MASS or NEW <= row < HITS or row >= CRASHED or (GOAL_SHAPE <= row < START and not moving):
-            continue  # written in the step before they are read
-        for block in range(blocks):
-            here, there = s[row * WIDTH + block * BLOCK :], t[row, first + block * BLOCK :]
-            for j in range(BLOCK):
-                here[j] = there[j]
+    load_rows(t, s, first, blocks, 0, START if moving else GOAL_SHAPE)
+    load_rows(t, s, first, blocks, MASS, NEW)
+    load_rows(t, s, first, blocks, HITS, CRASHED)
     if count < blocks * BLOCK:
         for row in range(PAST):
             for lane in range(count, blocks * BLOCK):
@@ -103,16 +107,31 @@ def load_group(t: Table, s: Lanes, first: int, count: int, moving: bool) -> int:
 
 
 @jit
+def load_rows(t: Table, s: Lanes, first: int, blocks: int, low: int, high: int) -> None:
+    """Copy rows `low` to before `high` into the lanes."""
+    wide = t.shape[1]
+    for row in range(low, high):
+        for block in range(blocks):
+            copy_block(s, row * WIDTH + block * BLOCK, t, row * wide + first + block * BLOCK)
+
+
+@jit
 def save_group(t: Table, s: Lanes, first: int, count: int, moving: bool) -> None:
-    """Copy the lanes back, without the unused ones."""
-    whole = count // BLOCK
-    for row in range(PAST):
-        if FORCE <= row < GOAL or START <= row < COMMAND or MASS <= row < TOUCH or (GOAL <= row < START and not moving):
-            continue  # what an episode does not change; downwash is worked out anew in every step
+    """Copy the lanes back, without the unused ones and without what an episode does not change; downwash is worked out anew in every step."""
+    save_rows(t, s, first, count, 0, FORCE)
+    if moving:
+        save_rows(t, s, first, count, GOAL, START)
+    save_rows(t, s, first, count, COMMAND, MASS)
+    save_rows(t, s, first, count, TOUCH, PAST)
+
+
+@jit
+def save_rows(t: Table, s: Lanes, first: int, count: int, low: int, high: int) -> None:
+    """Copy rows `low` to before `high` back to the table."""
+    whole, wide = count // BLOCK, t.shape[1]
+    for row in range(low, high):
         for block in range(whole):
-            here, there = s[row * WIDTH + block * BLOCK :], t[row, first + block * BLOCK :]
-            for j in range(BLOCK):
-                there[j] = here[j]
+            copy_block(t, row * wide + first + block * BLOCK, s, row * WIDTH + block * BLOCK)
         for lane in range(whole * BLOCK, count):
             t[row, first + lane] = s[row * WIDTH + lane]
 
@@ -130,17 +149,30 @@ def any_moving(wt: Table, first_world: int, worlds: int) -> bool:
 @jit
 def load_worlds(wt: Table, grid: Table, first_world: int, worlds: int, drones: int, blocks: int, dt: float) -> None:
     """Write what each lane needs to know of its world."""
-    gain, lag, lagging = 1.0, -1.0, False
-    for lane in range(blocks * BLOCK):
-        w = first_world + min(lane // drones, worlds - 1)
-        if grid[LAG_S, lane] != lag or (wt[w, MOTOR_LAG] > 0.0) != lagging:
-            lag, lagging = grid[LAG_S, lane], wt[w, MOTOR_LAG] > 0.0
+    for w in range(first_world, first_world + worlds):
+        lane = (w - first_world) * drones
+        # the unused lanes of the last block repeat the last world
+        last = lane + drones if w < first_world + worlds - 1 else blocks * BLOCK
+        load_world(wt, grid, w, lane, last, dt)
+
+
+@jit
+def load_world(wt: Table, grid: Table, w: int, lane: int, last: int, dt: float) -> None:
+    """Write what the lanes from `lane` to before `last` need to know of world `w`."""
+    lagging, slow = wt[w, MOTOR_LAG] > 0.0, wt[w, DRAG_SCALE]
+    slow = max(slow, 1.0) if wt[w, WIND] > 0.0 else slow
+    hovering = 1.0 if int(wt[w, GOAL_KIND]) == HOVER_AT else 0.0
+    crowded = 1.0 if wt[w, OBSTACLES] > 0.0 else 0.0
+    wind_x, wind_y, mode, horizon = wt[w, WIND_X], wt[w, WIND_Y], wt[w, MODE_COLUMN], wt[w, HORIZON]
+    leash, half, ends, pipe = wt[w, LEASH], 0.5 * wt[w, ROOM], wt[w, TERMINATE], wt[w, OBSTACLE_RADIUS]
+    lag = grid[LAG_S, lane]
+    gain = lag_gain(lag, dt, lagging)
+    for i in range(lane, last):
+        if grid[LAG_S, i] != lag:
+            lag = grid[LAG_S, i]
             gain = lag_gain(lag, dt, lagging)
-        grid[GAIN, lane] = gain
-        grid[SLOW, lane] = max(wt[w, DRAG_SCALE], 1.0) if wt[w, WIND] > 0.0 else wt[w, DRAG_SCALE]
-        grid[AIR_X, lane], grid[AIR_Y, lane] = wt[w, WIND_X], wt[w, WIND_Y]
-        grid[MODE, lane], grid[LAST_STEP, lane] = wt[w, MODE_COLUMN], wt[w, HORIZON]
-        grid[HOVERING, lane] = 1.0 if int(wt[w, GOAL_KIND]) == HOVER_AT else 0.0
-        grid[CROWDED, lane] = 1.0 if wt[w, OBSTACLES] > 0.0 else 0.0
-        grid[REACH_OUT, lane], grid[HALF, lane] = wt[w, LEASH], 0.5 * wt[w, ROOM]
-        grid[ENDS, lane], grid[PIPE, lane] = wt[w, TERMINATE], wt[w, OBSTACLE_RADIUS]
+        grid[GAIN, i] = gain
+    for i in range(lane, last):
+        grid[SLOW, i], grid[AIR_X, i], grid[AIR_Y, i], grid[MODE, i] = slow, wind_x, wind_y, mode
+        grid[LAST_STEP, i], grid[HOVERING, i], grid[CROWDED, i] = horizon, hovering, crowded
+        grid[REACH_OUT, i], grid[HALF, i], grid[ENDS, i], grid[PIPE, i] = leash, half, ends, pipe

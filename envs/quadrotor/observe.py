@@ -7,16 +7,15 @@ newest first. Without a K-th neighbour its place holds 10 m on each axis and no 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.contacts import FAR_M, Streams, fence, least
+from envs.quadrotor.contacts import Streams
 from envs.quadrotor.jit import jit
-from envs.quadrotor.lanes import BLOCK, GRID2, KEY, PIPE, WIDTH, Lanes, Table, clip
+from envs.quadrotor.lanes import BEST, GRID2, WIDTH, Lanes, Table, clip
 from envs.quadrotor.layout import GOAL, NOISE, PAST, POS, QUAT, RATE, STEP, VEL
 from envs.quadrotor.noise import normal
+from envs.quadrotor.pairs import FAR_M
 
 OWN, PER_NEIGHBOUR, GRID = 19, 6, 9
 _NOISE_POSITION, _NOISE_VELOCITY, _NOISE_RATE = 0.005, 0.01, 1.75e-4
@@ -53,7 +52,7 @@ def sense(
         column = sense_neighbours(s, out, agent + i, lane, i, drones, neighbours)
         here = GRID2 * WIDTH + lane + i
         for k in range(GRID):
-            out[agent + i, column + k] = math.sqrt(s[here + k * WIDTH]) - s[PIPE * WIDTH + lane + i]
+            out[agent + i, column + k] = s[here + k * WIDTH]
         for back in range(history):  # the newest action lies where the step before this one put it
             row = PAST + 4 * ((step - 1 - back + 4 * kept * 8) % kept)
             for k in range(4):
@@ -94,37 +93,13 @@ def blur_self(streams: Streams, out: Seen, w: int, a: int, scale: float) -> None
 
 
 @jit
-def rank(s: Lanes, lane: int, i: int, drones: int) -> None:
-    """Fill the row KEY: distance plus the rate of its change, so that closing drones count as nearer (as published).
-
-    Keys are kept to a micrometre; the place in the world stands in their last seven bits, so that the least key names its drone.
-    """
-    a = lane + i
-    px, py, pz = s[POS * WIDTH + a], s[(POS + 1) * WIDTH + a], s[(POS + 2) * WIDTH + a]
-    vx, vy, vz = s[VEL * WIDTH + a], s[(VEL + 1) * WIDTH + a], s[(VEL + 2) * WIDTH + a]
-    for block in range((drones + BLOCK - 1) // BLOCK):
-        b = s[lane + block * BLOCK :]
-        for j in range(BLOCK):
-            dx, dy, dz = b[POS * WIDTH + j] - px, b[(POS + 1) * WIDTH + j] - py, b[(POS + 2) * WIDTH + j] - pz
-            ux, uy, uz = b[VEL * WIDTH + j] - vx, b[(VEL + 1) * WIDTH + j] - vy, b[(VEL + 2) * WIDTH + j] - vz
-            d = math.sqrt(dx * dx + dy * dy + dz * dz + 1e-18)
-            key = d + (dx * ux + dy * uy + dz * uz) / d
-            b[KEY * WIDTH + j] = np.floor((key + 128.0) * 1048576.0) * 128.0 + (block * BLOCK + j)
-    fence(s, KEY, a, lane, drones)
-
-
-@jit
 def sense_neighbours(s: Lanes, out: Seen, a: int, lane: int, i: int, drones: int, neighbours: int) -> int:
     """Write the `neighbours` drones of smallest key in order. Return the next column."""
-    if drones > 1 and neighbours > 0:
-        rank(s, lane, i, drones)
     here = s[lane + i :]
     for nth in range(neighbours):
         seen = out[a, OWN + PER_NEIGHBOUR * nth :]
         if nth < drones - 1:
-            found = int(least(s, KEY, lane, drones)) & 127
-            s[KEY * WIDTH + lane + found] = 1e18
-            other = s[lane + found :]
+            other = s[lane + (int(s[(BEST + nth) * WIDTH + lane + i]) & 127) :]
             for axis in range(3):
                 at, speed = (POS + axis) * WIDTH, (VEL + axis) * WIDTH
                 seen[axis] = clip(other[at] - here[at], -FAR_M, FAR_M)

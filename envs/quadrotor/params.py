@@ -79,10 +79,16 @@ MEANINGS: dict[str, tuple[str, float, str]] = {
     ),
 }
 """Parameter -> unit, natural step of difficulty (0: no difficulty axis), meaning."""
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "goal": GOALS,
+    "action_mode": ACTIONS,
+    "airframe": tuple(frame.name for frame in AIRFRAMES),
+}
+"""Parameters whose values also have names."""
 
 
 def check_params(params: Mapping[str, ParamValue]) -> QuadrotorParams:
-    """Validate `params`, defaults filled in.
+    """Validate `params`, defaults filled in; goals, action modes and airframes may be named.
 
     Raises `ValueError` with one line: the name and its nearest match, the value and its range, or the room's capacity.
     """
@@ -92,14 +98,31 @@ def check_params(params: Mapping[str, ParamValue]) -> QuadrotorParams:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"quadrotor has no task parameter {name!r}. {hint}Known: {', '.join(known)}.")
+    numbers = {name: _number(name, value) for name, value in params.items()}
     try:
-        checked = QuadrotorParams.model_validate(dict(params))
+        checked = QuadrotorParams.model_validate(numbers)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise ValueError(f"quadrotor: {name} = {first['input']!r} is not {describe_range(name)}.") from None
     check_capacity(checked.drones, checked.room, checked.density)
     return checked
+
+
+def _number(name: str, value: ParamValue) -> ParamValue:
+    """The number of a named choice (in any case, blanks as hyphens or underscores); other values as they are."""
+    if isinstance(value, bool):  # pydantic would take it for 0 or 1
+        raise ValueError(f"quadrotor: {name} = {value} is not {describe_range(name)}.")
+    if not isinstance(value, str) or name not in CHOICES:
+        return value
+    known = [choice.lower() for choice in CHOICES[name]]
+    for said in (value.lower(), value.lower().replace("-", " ").replace("_", " ")):
+        if said in known:
+            return known.index(said)
+    near = difflib.get_close_matches(value.lower(), known, n=1)
+    hint = f"Did you mean {CHOICES[name][known.index(near[0])]!r}? " if near else ""
+    numbered = ", ".join(f"{index} {choice}" for index, choice in enumerate(CHOICES[name]))
+    raise ValueError(f"quadrotor: unknown {name.replace('_', ' ')} {value!r}. {hint}Known: {numbered}.")
 
 
 def check_capacity(drones: int, room_m: float, density: float) -> None:

@@ -19,7 +19,7 @@ from envs.quadrotor.batch import check_actions
 from envs.quadrotor.drawing import draw_room
 from envs.quadrotor.measures import make_outcome
 from envs.quadrotor.params import check_params
-from envs.quadrotor.swarm import Swarm, View
+from envs.quadrotor.swarm import View, make_swarm
 from envs.task import TaskSpec
 
 
@@ -28,7 +28,7 @@ class SwarmVecEnv(VecEnv):
 
     def __init__(self, task: TaskSpec, rooms: int, view: View | None = None, seed: int = 0) -> None:
         params = check_params(task.params)
-        self.swarm = Swarm(rooms, params, task.horizon, view or View(history=params.history))
+        self.swarm = make_swarm(rooms, params, task.horizon, view)
         self.task = task
         super().__init__(
             self.swarm.agents,

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.contacts import FAR_M, Streams
+from envs.quadrotor.contacts import Streams
 from envs.quadrotor.goals import Cylinders, place_goals
 from envs.quadrotor.jit import jit, jit_allocating
 from envs.quadrotor.lanes import Table
@@ -52,6 +52,7 @@ from envs.quadrotor.layout import (
     WIND_Y,
 )
 from envs.quadrotor.noise import between, normal, uniform
+from envs.quadrotor.pairs import FAR_M
 
 NOWHERE = 1e6
 """Coordinate of the places in the obstacle table that hold no cylinder."""

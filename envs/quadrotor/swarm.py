@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from envs.quadrotor import layout as at
 from envs.quadrotor.airframes import AIRFRAMES, Airframe
 from envs.quadrotor.kernel import observe_worlds, restart_worlds, step_worlds
-from envs.quadrotor.lanes import BLOCK, ROWS, WIDTH
+from envs.quadrotor.lanes import BLOCK, WIDTH, rows_of
 from envs.quadrotor.noise import make_streams
 from envs.quadrotor.observe import observation_size
 from envs.quadrotor.params import QuadrotorParams, check_capacity
@@ -38,6 +38,10 @@ class View:
     """Integration steps a control step (published: 2)."""
     integrator: str = "euler"
     """`euler` (semi-implicit) or `rk4`."""
+    backend: str = "numba"
+    """`numba`, or `torch` (see `torch_swarm.py`; for a GPU)."""
+    device: str = "auto"
+    """Of the torch back end: `auto`, `cpu` or `cuda`."""
 
     def check(self) -> None:
         """Raise `ValueError` with one line for a view that cannot be."""
@@ -45,6 +49,8 @@ class View:
             raise ValueError(f"{self}: neighbours are 0 to 127, history 0 to 64, substeps 1 to 100.")
         if self.integrator not in ("euler", "rk4"):
             raise ValueError(f"integrator {self.integrator!r} is unknown; use 'euler' or 'rk4'.")
+        if self.backend not in ("numba", "torch"):
+            raise ValueError(f"back end {self.backend!r} of the drones is unknown; use 'numba' or 'torch'.")
 
 
 class Swarm:
@@ -81,8 +87,8 @@ class Swarm:
         self.reward = np.zeros(self.agents)
         self.terminated, self.truncated = np.zeros(self.agents, np.bool_), np.zeros(self.agents, np.bool_)
         self._frames = np.array([frame_row(frame) for frame in airframes])
-        self._lanes = np.zeros(ROWS * WIDTH)
-        self._grid = self._lanes.reshape(ROWS, WIDTH)
+        self._lanes = np.zeros(rows_of(self.view.neighbours) * WIDTH)
+        self._grid = self._lanes.reshape(-1, WIDTH)
         self._streams = np.zeros(worlds, np.uint64)
         for world in range(worlds):
             self.set_params(world, params)
@@ -108,6 +114,12 @@ class Swarm:
     def reset(self, seed: int) -> NDArray[np.float32]:
         """Restart every world on its own stream derived from `seed`; return observations [agents, size] (a copy)."""
         self._streams[:] = make_streams(seed, self.worlds)
+        self.restart(range(self.worlds))
+        return self.observation.copy()
+
+    def reset_each(self, seeds: Sequence[int]) -> NDArray[np.float32]:
+        """Restart world i as the only world of a swarm would be by `reset(seeds[i])`; return observations (a copy)."""
+        self._streams[:] = np.concatenate([make_streams(seed, 1) for seed in seeds])
         self.restart(range(self.worlds))
         return self.observation.copy()
 
@@ -224,6 +236,17 @@ class Swarm:
             self.view.history,
             self.kept,
         )
+
+
+def make_swarm(worlds: int, params: QuadrotorParams, horizon: int, view: View | None = None) -> Swarm:
+    """Build a swarm of the view's back end; raises `ValueError` for an unknown one or a GPU that is not there."""
+    view = view or View(history=params.history)
+    view.check()
+    if view.backend == "numba":
+        return Swarm(worlds, params, horizon, view)
+    from envs.quadrotor.torch_swarm import TorchSwarm
+
+    return TorchSwarm(worlds, params, horizon, view)
 
 
 def large_zeros(rows: int, width: int) -> Floats:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.backend import Action, Element, Snapshot, Verb
-from envs.web.instruction import FIELDS, fields_of, tokens_of
+from envs.web.instruction import FIELDS, fields_of, marks_of, tokens_of
 
 SLOTS = 48
 """Elements that an observation shows and an action can name."""
@@ -29,19 +29,28 @@ PRESS = SCROLL + 2
 DONE = PRESS + len(KEYS)
 COUNT = DONE + 1
 
+_PRESSED = frozenset({"button", "input:submit", "input:radio", "input:checkbox"})
+"""What decides something when it is pressed: shown before plain links where not all can be."""
+
 Mask = NDArray[np.bool_]
+_NAMING = frozenset(("quoted", "keyed", "name", "mail"))
+"""Kinds of fields that tell which part of a large page is meant."""
 
 
 def shown(snapshot: Snapshot) -> tuple[Element, ...]:
-    """The elements in slots: all where they fit, else those that can be acted on or are named, in the page's order."""
+    """The elements in slots: all where they fit, else those that can be acted on or have to do with the instruction, in the page's order."""
     elements = snapshot.elements
     if len(elements) <= SLOTS:
         return elements
     named = set(tokens_of(snapshot.instruction))
+    pieces = [mark.text for mark in marks_of(snapshot.instruction) if mark.kind in _NAMING]
 
     def weight(element: Element) -> tuple[int, int]:
         overlap = not named.isdisjoint(tokens_of(element.text))
-        return -(2 * element.interactive + overlap + 2 * element.editable), element.index
+        beside = any(piece in element.around for piece in pieces)
+        icon = not element.text and not element.value and bool(element.attributes)
+        active = 2 * element.interactive + 2 * element.editable + (element.tag in _PRESSED)
+        return -(active + overlap + 3 * beside + icon), element.index
 
     kept = sorted(elements, key=weight)[:SLOTS]
     return tuple(sorted(kept, key=lambda element: element.index))

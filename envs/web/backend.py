@@ -21,6 +21,10 @@ class BrowserGone(BrowserError):
     """The page was lost with a browser that has been replaced meanwhile: nothing failed anew."""
 
 
+class BrowserRefused(BrowserError):
+    """The browser answered a call with an error, such as that the document it was meant for is gone."""
+
+
 class BrowserMissing(ImportError):
     """No browser or no site is installed; the message says what to install."""
 
@@ -82,6 +86,16 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several tasks on a page."""
+
+    instruction: str
+    ended: bool
+    elements: int
+    """How many of the page's elements are its own, none once it has ended; those of the first part come first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A page between two actions."""
 
@@ -96,6 +110,10 @@ class Snapshot:
     clipboard: str = ""
     ready: bool = True
     """Whether the task could be started at all."""
+    progress: float = 0.0
+    """Share of a known solution's steps that the page shows, 1 when solved; 0 throughout where nobody asked for it."""
+    parts: tuple[Part, ...] = ()
+    """The tasks of a page that holds several, in the order in which they are to be done; empty for one."""
 
 
 class DomBackend(Protocol):
@@ -115,6 +133,10 @@ class DomBackend(Protocol):
 
     def act(self, action: Action) -> Snapshot:
         """Carry out one action, let the virtual clock run on, and look: one round trip."""
+        ...
+
+    def settle(self) -> bool:
+        """Wait for the document that the last action asked for, where it asked for one; return whether there is a new one."""
         ...
 
     def picture(self) -> NDArray[np.uint8]:
@@ -162,6 +184,7 @@ def read_snapshot(told: dict[str, Any]) -> Snapshot:
             clock_ms=float(told["t"]),
             clipboard=str(told["c"]),
             ready=bool(told["y"]),
+            parts=tuple(Part(str(words), bool(ended), int(count)) for words, ended, count in told.get("p", ())),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BrowserError(f"the page answered in no known form: {error}") from error

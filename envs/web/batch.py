@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from envs.family import EpisodeOutcome, NamedState, ParamSource, StepBatch, resolve_params
 from envs.task import TaskSpec
 from envs.web.actions import COUNT, Mask, decode, mask_of, shown
-from envs.web.backend import Action, Browser, Element, Snapshot, Verb
+from envs.web.backend import Action, Browser, BrowserError, Element, Snapshot, Verb
 from envs.web.browsers import open_browser
 from envs.web.encoding import SIZE, Float32, encode_page
 from envs.web.measures import VARIABLES, measure
@@ -20,6 +20,8 @@ from envs.web.miniwob import is_success
 from envs.web.params import WebParams
 from envs.web.world import Outcome, World
 
+MOST_SKIPPED = 2
+"""Episodes in a row that may fail to start before the batch gives up."""
 STEP_COST = 0.01
 """Taken from the native reward of every step, so that short solutions are better ones."""
 
@@ -52,7 +54,10 @@ class WebBatch:
         self._slots: list[tuple[Element, ...]] = [()] * n
         self._measured: list[dict[str, float]] = [{}] * n
         self._lengths, self._returns = np.zeros(n, np.int64), np.zeros(n)
+        self._progress = np.zeros(n)
         self._failed_before = [0] * n
+        self.skipped = 0
+        """Episodes that no browser would start."""
         self.ends: list[Outcome] = []
         """How the episodes that finished in the last step ended, in the order of its outcomes."""
 
@@ -60,6 +65,11 @@ class WebBatch:
     def failures(self) -> int:
         """Failures of the browser so far, over all worlds. None of them ended an episode."""
         return sum(world.failures for world in self._worlds)
+
+    @property
+    def abandoned(self) -> list[int]:
+        """Actions that were given up because the browser failed on them, of each world."""
+        return [world.abandoned for world in self._worlds]
 
     def elements(self, slot: int = 0) -> tuple[Element, ...]:
         """The elements that actions can name in one world now, in the order of their slots."""
@@ -87,9 +97,21 @@ class WebBatch:
                 self._browser.close()
             world, params = self._worlds[slot], self._next_params()
             self._failed_before[slot] = world.failures
-            page = world.begin(int(self._generators[slot].integers(2**31)), params)
+            page = self._start(slot, params)
             self._lengths[slot], self._returns[slot] = 0, 0.0
+            self._progress[slot] = page.progress
             self._look(slot, page, page, None)
+
+    def _start(self, slot: int, params: WebParams) -> Snapshot:
+        """Begin an episode. One that no browser will start is left out and counted, and the next seed is taken."""
+        for left in reversed(range(MOST_SKIPPED + 1)):
+            try:
+                return self._worlds[slot].begin(int(self._generators[slot].integers(2**31)), params)
+            except BrowserError:
+                if not left:
+                    raise
+                self.skipped += 1
+        raise AssertionError("not reached")
 
     def _next_params(self) -> WebParams:
         given = self._task.params if self._source is None else {**self._task.params, **self._source()}
@@ -121,7 +143,7 @@ class WebBatch:
     def _finish(self, declared: NDArray[np.bool_]) -> StepBatch:
         ended = np.array([page.ended for page in self._pages], np.bool_)
         judged = np.array([page.raw_reward for page in self._pages])
-        reward = np.where(ended, judged, np.where(declared, -1.0, 0.0)) - STEP_COST
+        reward = np.where(ended, judged, np.where(declared, -1.0, 0.0)) - STEP_COST + self._advance(declared)
         terminated = ended | declared
         truncated = ~terminated & (self._lengths >= self._task.horizon)
         self._returns += reward
@@ -141,6 +163,13 @@ class WebBatch:
             next_state=next_state,
             outcomes=outcomes,
         )
+
+    def _advance(self, declared: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """[n] weighted progress of this step; an end takes back what was gained unless it is a right one."""
+        before = self._progress
+        self._progress = np.where(declared, 0.0, [page.progress for page in self._pages])
+        weights = np.array([world.params.shaping for world in self._worlds])
+        return np.asarray(weights * (self._progress - before), np.float64)
 
     def _end_of(self, slot: int, cut: bool) -> Outcome:
         page = self._pages[slot]
@@ -178,5 +207,7 @@ class WebBatch:
         return self._worlds[slot].picture()
 
     def close(self) -> None:
-        """Close the pages and the browser; may be called twice."""
+        """Close the pages, what stands behind their sites, and the browser; may be called twice."""
+        for world in self._worlds:
+            world.close()
         self._browser.close()

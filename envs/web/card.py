@@ -8,7 +8,8 @@ from envs.family import Card, Parameter, Variable
 from envs.web.actions import COUNT
 from envs.web.measures import VARIABLES
 from envs.web.miniwob import TASKS
-from envs.web.params import MOST_CLUTTER, MOST_PREFILLED, WebParams
+from envs.web.params import FEWEST_ITEMS, MOST_ASKED, MOST_CLUTTER, MOST_DEPTH, MOST_ITEMS, MOST_PREFILLED, WebParams
+from envs.web.tasks import ALL_TASKS
 
 HORIZON = 15
 """Actions in an episode: the longest oracle solution of the certified tasks takes 13."""
@@ -21,26 +22,49 @@ _WORDS = {
     "delete the mail": "email-inbox-delete",
     "checkbox": "click-checkboxes",
     "search": "search-engine",
+    "checkboxes": "click-checkboxes",
     "flight": "book-flight-nodelay",
+    "book flight": "book-flight-nodelay",
     "table": "read-table",
     "date": "choose-date",
     "tab": "click-tab-2-hard",
     "password": "enter-password",
     "autocomplete": "use-autocomplete",
+    "buy": "shop-buy",
+    "shop": "shop-buy",
+    "purchase": "shop-buy",
+    "ticket": "tracker-close",
+    "close ticket": "tracker-close",
+    "resolve ticket": "tracker-close",
+    "close newest ticket": "tracker-close-newest",
+    "resolve newest ticket": "tracker-close-newest",
+    "find ticket": "tracker-milestone",
+    "set milestone": "tracker-milestone",
+    "log tracker": "tracker-login",
+    "priority": "tracker-priority",
+    "assign": "tracker-owner",
+    "owner": "tracker-owner",
+    "comment": "tracker-comment",
+    "milestone": "tracker-milestone",
+    "create ticket": "tracker-create",
+    "new ticket": "tracker-create",
+    "file ticket": "tracker-create",
 }
+"""Words of a goal; of several words, the goal has all, in this order, with at most three others between two of them."""
 
 
 def task_words() -> dict[str, float]:
     """Words of a goal that ask for a task: its name, with and without hyphens, and a few everyday ones."""
-    named = {task: float(place) for place, task in enumerate(TASKS)}
-    spoken = {task.replace("-", " "): float(place) for place, task in enumerate(TASKS) if "-" in task}
-    return {**{word: float(TASKS.index(task)) for word, task in _WORDS.items()}, **spoken, **named}
+    named = {task: float(place) for place, task in enumerate(ALL_TASKS)}
+    spoken = {task.replace("-", " "): float(place) for place, task in enumerate(ALL_TASKS) if "-" in task}
+    said = {word: float(ALL_TASKS.index(task)) for word, task in _WORDS.items()}
+    return {**spoken, **said, **named}
 
 
 def make_card(family: str) -> Card:
     """The card of the family."""
     fields = WebParams.model_fields
-    listed = "The tasks by number: " + ", ".join(f"{place} {task}" for place, task in enumerate(TASKS)) + "."
+    listed = "The tasks by number: " + ", ".join(f"{place} {task}" for place, task in enumerate(ALL_TASKS)) + "."
     return Card(
         family=family,
         title="Tasks on web pages, in a real browser",
@@ -58,7 +82,7 @@ def make_card(family: str) -> Card:
             Parameter(
                 name="task",
                 low=0,
-                high=len(TASKS) - 1,
+                high=len(ALL_TASKS) - 1,
                 default=float(fields["task"].default),
                 integer=True,
                 fixed=True,
@@ -82,6 +106,62 @@ def make_card(family: str) -> Card:
                 integer=True,
                 step=-1.0,
                 meaning="steps of a solution that are already taken when the episode begins, never the last; fewer is harder",
+            ),
+            Parameter(
+                name="catalogue",
+                low=FEWEST_ITEMS,
+                high=MOST_ITEMS,
+                default=float(fields["catalogue"].default),
+                integer=True,
+                step=1000.0,
+                meaning="items of the shop, and a hundred times the tickets of the tracker; more is harder, no other task knows it",
+            ),
+            Parameter(
+                name="asked",
+                low=1,
+                high=MOST_ASKED,
+                default=float(fields["asked"].default),
+                integer=True,
+                step=1.0,
+                meaning="things that the instruction of the shop or the tracker asks for; more is harder",
+            ),
+            Parameter(
+                name="guidance",
+                low=0,
+                high=1,
+                default=float(fields["guidance"].default),
+                integer=True,
+                step=-1.0,
+                meaning="whether the instruction of the shop or the tracker also says the way, or (0, harder) only what is wanted",
+            ),
+            Parameter(
+                name="depth",
+                low=1,
+                high=MOST_DEPTH,
+                default=1,
+                integer=True,
+                step=1.0,
+                meaning="tasks on one page, to be done in order; more is harder, tasks of the shop and the tracker stand alone",
+            ),
+            *(
+                Parameter(
+                    name=name,
+                    low=0,
+                    high=len(TASKS) - 1,
+                    default=float(fields[name].default),
+                    integer=True,
+                    fixed=True,
+                    meaning=f"number of the {name} task on a page with as many",
+                )
+                for name in ("second", "third")
+            ),
+            Parameter(
+                name="shaping",
+                low=0.0,
+                high=1.0,
+                default=0.0,
+                fixed=True,
+                meaning="weight in the native reward of steps that a known solution takes too; the state variable progress needs it",
             ),
         ),
         fitness="How right the page itself judges the work to be, from 0 for wrong or unfinished to 1 for fully right. No unit.",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from envs.web.backend import BrowserError
+from envs.web.backend import BrowserError, BrowserRefused
 from envs.web.transport import Transport
 
 Message = dict[str, Any]
@@ -53,7 +53,7 @@ class Connection:
             self._read(deadline)
         answer = self._answers.pop(number)
         if "error" in answer:
-            raise BrowserError(f"the browser refused: {answer['error'].get('message', answer['error'])}")
+            raise BrowserRefused(f"the browser refused: {answer['error'].get('message', answer['error'])}")
         result: Message = answer.get("result", {})
         return result
 

@@ -8,18 +8,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.backend import Action, BrowserError, BrowserGone, Snapshot, read_snapshot
+from envs.web.backend import Action, BrowserError, BrowserGone, BrowserRefused, Snapshot, read_snapshot
 from envs.web.cdp import Connection, Message
 from envs.web.guard import Gate
+from envs.web.hands import Hands
 from envs.web.sites import Site
 
 STEP_MS = 100
 """Virtual milliseconds that pass with every action."""
+EPISODES_A_DOCUMENT = 50
+"""Episodes of a served site that begin in one and the same window, before it is loaded afresh."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,20 @@ class Attachment:
     context: str = ""
 
 
+@runtime_checkable
+class Framing(Protocol):
+    """A site some of whose pages hold others in frames."""
+
+    def frames_of(self, path: str) -> Sequence[str]:
+        """Paths of the pages that the page at `path` holds."""
+        ...
+
+
 class PageHost(Protocol):
     """What a page needs of its browser."""
+
+    trusted: bool
+    """Whether actions are done by the browser's own mouse and keyboard."""
 
     starts: int
     """How often a browser process was started; a page is lost when this has moved on."""
@@ -62,6 +77,10 @@ class CdpPage:
         self._start = 0
         self._attached: Attachment | None = None
         self._loaded = False
+        self._leaving = False
+        self._moved = False
+        self._turns = 0
+        self._hands: Hands | None = None
         self.gate = Gate()
 
     def open(self, site: Site, path: str) -> None:
@@ -69,7 +88,21 @@ class CdpPage:
         if self._attached is None or self._start != self._browser.starts or self.gate.site is not site:
             self.close()
             self._attach(site)
+            self._turns = 0
+        if self._may_turn(site) and self._evaluate(f"__site.visit({json.dumps(path)})") == "moved":
+            self._turns += 1
+            self._begin(site.name + path)
+            return
+        self._turns = 1
         self._navigate(site, path)
+
+    def _may_turn(self, site: Site) -> bool:
+        """Whether a served site's next episode may begin in the window of the one before."""
+        return site.application is not None and not self._browser.trusted and 0 < self._turns < EPISODES_A_DOCUMENT
+
+    def _begin(self, what: str) -> None:
+        if self._evaluate("String(!!window.__agent && __agent.begin())") != "true":
+            raise BrowserError(f"{what} has no task")
 
     def _attach(self, site: Site) -> None:
         self.gate.site = site
@@ -78,24 +111,29 @@ class CdpPage:
         connection, session = found.connection, found.session
         connection.on("Fetch.requestPaused", self._held, session)
         connection.on("Page.loadEventFired", self._has_loaded, session)
+        connection.on("Page.frameRequestedNavigation", self._is_leaving, session)
         connection.on("Page.javascriptDialogOpening", self._dialog, session)
         connection.on("Inspector.targetCrashed", self._crashed, session)
-        script = files("envs.web").joinpath("page.js").read_text() + "\n" + site.adapter
+        texts = [files("envs.web").joinpath(name).read_text() for name in ("page.js", "agent.js")]
+        hand = f"window.__trusted = {json.dumps(self._browser.trusted)};"
+        script = "\n".join([*texts, hand, site.adapter])
         connection.post("Page.enable", session=session, drop=True)
         connection.post("Runtime.enable", session=session, drop=True)
         connection.post("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session, drop=True)
         connection.post("Page.addScriptToEvaluateOnNewDocument", {"source": script}, session, drop=True)
+        self._hands = Hands(connection, session, self._evaluate) if self._browser.trusted else None
         connection.call("Runtime.runIfWaitingForDebugger", session=session)
 
     def _navigate(self, site: Site, path: str) -> None:
-        self._loaded, self.gate.may_navigate = False, True
+        self._loaded, self._moved, self.gate.may_navigate = False, False, True
+        self.gate.frames = list(site.frames_of(path)) if isinstance(site, Framing) else []
         found = self._live()
         told = found.connection.call("Page.navigate", {"url": site.origin + path}, found.session)
         if told.get("errorText"):
             raise BrowserError(f"{site.name}{path} does not load: {told['errorText']}")
         found.connection.wait(lambda: self._loaded, f"loading {site.name}{path}")
-        if self._evaluate("String(!!window.__agent && __agent.begin())") != "true":
-            raise BrowserError(f"{site.name}{path} has no task")
+        self._leaving = False
+        self._begin(site.name + path)
 
     def reset(self, seed: int, clutter: Sequence[str]) -> Snapshot:
         """Start the episode of `seed`; one round trip."""
@@ -106,9 +144,37 @@ class CdpPage:
         return self._look("__agent.observe()")
 
     def act(self, action: Action) -> Snapshot:
-        """Carry out `action` by the page's own events; one round trip."""
+        """Carry out `action`: by the page's own events in one round trip, or by the browser's trusted mouse and keyboard."""
+        if self._hands is not None:
+            self._hands.carry_out(action)
+            if self.gate.site is not None and self.gate.site.application is not None and self.settle():
+                self._moved = True
+                return self.observe()
+            return self._look(f"__agent.after({STEP_MS})")
         text = json.dumps(action.text)
         return self._look(f"__agent.act({json.dumps(action.verb.value)},{int(action.element)},{text},{STEP_MS})")
+
+    def settle(self) -> bool:
+        """Wait for the document that the last action asked for, where it asked for one; return whether there is a new one."""
+        if self._moved:  # and waited for already
+            self._moved = False
+            return True
+        try:
+            has_come = self._evaluate("__site.go()") == "moved"
+        except BrowserRefused:  # the old document may go while we ask it
+            if not self._leaving:
+                raise
+            has_come = False
+        if self._leaving:
+            self._live().connection.wait(lambda: self._loaded or not self._leaving, "loading the next page")
+            has_come, self._leaving = self._leaving, False
+        if has_come:
+            self._begin("the next page")
+        return has_come
+
+    def source(self) -> str:
+        """HTML of a served site's page as it stands, with what was typed and chosen, without scripts."""
+        return self._evaluate("__site.source()")
 
     def picture(self) -> NDArray[np.uint8]:
         """RGB picture [240, 320, 3]."""
@@ -139,7 +205,9 @@ class CdpPage:
     def _evaluate(self, expression: str) -> str:
         found = self._live()
         told = found.connection.call(
-            "Runtime.evaluate", {"expression": expression, "returnByValue": True}, found.session
+            "Runtime.evaluate",
+            {"expression": expression, "returnByValue": True, "awaitPromise": True},
+            found.session,
         )
         if "exceptionDetails" in told:
             detail = told["exceptionDetails"]
@@ -156,7 +224,12 @@ class CdpPage:
     def _held(self, event: Message) -> None:
         method, params = self.gate.decide(event)
         found = self._live()
+        if event.get("resourceType") == "Document":
+            self._leaving = method != "Fetch.failRequest"
         found.connection.post(method, params, found.session, drop=True)
+
+    def _is_leaving(self, _: Message) -> None:
+        self._leaving, self._loaded = True, False
 
     def _has_loaded(self, _: Message) -> None:
         self._loaded = True

@@ -31,6 +31,7 @@ _FLAGS = (
     "--user-data-dir={folder}",
     "--no-first-run",
     "--no-default-browser-check",
+    "--allow-pre-commit-input",  # else presses on a page that has not been painted yet are lost
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
@@ -54,6 +55,7 @@ _FLAGS = (
     "--block-new-web-contents",
     "--disable-prompt-on-repost",
     "--disable-quic",
+    "--disable-smooth-scrolling",
     "--disable-sync",
     "--disable-speech-api",
     "--dns-prefetch-disable",
@@ -77,10 +79,14 @@ _FLAGS = (
 )
 
 
-def find_chromium() -> str:
-    """Path of a Chromium; raises `BrowserMissing` with what to install. `EXPERIMENTER_CHROMIUM` names another one."""
+def find_chromium(*, full: bool = False) -> str:
+    """Path of a Chromium; raises `BrowserMissing` with what to install. `EXPERIMENTER_CHROMIUM` names another one.
+
+    The headless shell is lighter and comes first, the `full` browser only where it is asked for.
+    """
     named = os.environ.get("EXPERIMENTER_CHROMIUM", "")
-    for candidate in (named,) if named else _CANDIDATES:
+    known = (*_CANDIDATES[1:], _CANDIDATES[0]) if full else _CANDIDATES
+    for candidate in (named,) if named else known:
         if found := shutil.which(candidate):
             return found
     wanted = f"no browser at {named!r}" if named else "no Chromium found"
@@ -93,8 +99,15 @@ class Chromium:
     name = "chromium"
 
     def __init__(
-        self, sites: Sequence[Site], *, timeout_s: float = 30.0, recycle: int = 2000, offline: bool = True
+        self,
+        sites: Sequence[Site],
+        *,
+        timeout_s: float = 30.0,
+        recycle: int = 2000,
+        offline: bool = True,
+        trusted: bool = False,
     ) -> None:
+        self.trusted = trusted
         self._sites, self._timeout_s, self._recycle = tuple(sites), timeout_s, recycle
         self._offline = offline and not any(site.upstream for site in sites)
         self._process: Process | None = None
@@ -129,11 +142,17 @@ class Chromium:
 
     def _start(self) -> None:
         prefix = offline_prefix() if self._offline else ()
-        command = [*prefix, find_chromium(), *_FLAGS, f"--host-resolver-rules={resolver_rules(self._sites)}"]
+        command = [
+            *prefix,
+            find_chromium(full=self.trusted),
+            *_FLAGS,
+            f"--host-resolver-rules={resolver_rules(self._sites)}",
+        ]
         if not any(site.upstream for site in self._sites):
             command += ["--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=<-loopback>"]
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # Chromium refuses its sandbox to root
+        command.append("about:blank")  # not its own start page
         self.starts += 1
         self.episodes = 0
         self._process = launch(command, {}, pipes=True)
@@ -188,6 +207,8 @@ class Chromium:
             self._creating = False
         view = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
         connection.post("Emulation.setDeviceMetricsOverride", view, self._sessions[-1], drop=True)
+        connection.post("Emulation.setFocusEmulationEnabled", {"enabled": True}, self._sessions[-1], drop=True)
+        connection.post("Page.setInterceptFileChooserDialog", {"enabled": True}, self._sessions[-1], drop=True)
         return Attachment(connection, self._sessions[-1], context)
 
     def detach(self, found: Attachment) -> None:

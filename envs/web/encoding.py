@@ -1,12 +1,14 @@
 """A page as a fixed number of floats: SLOTS rows of WIDTH features, then TAIL features of the instruction. Pure functions.
 
-For policies that are plain networks; `rows_of` gives a set policy its [SLOTS, WIDTH] view. Nothing needs a layout but the boxes of
-drawn shapes.
+A row is what an element is by itself (PLAIN, with what its neighbours and its like tell about it) and, for each field of the instruction and for the clipboard,
+PAIR features of how the two belong together. The tail is what the instruction says, then FIELD features of each field and of the
+clipboard. `masks_of` reads from an observation alone which actions make sense. Nothing needs a layout but the boxes of drawn shapes.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,9 +16,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.actions import SLOTS
+from envs.web.actions import COPY, COUNT, DONE, SCROLL, SLOTS, TYPE, Mask
 from envs.web.backend import Element, Snapshot
-from envs.web.instruction import FIELDS, fields_of, tokens_of
+from envs.web.instruction import (
+    FIELD_KINDS,
+    FIELDS,
+    MONTHS,
+    Field,
+    day_of,
+    marks_of,
+    ordinal_of,
+    template_of,
+    tokens_of,
+)
 
 Float32 = NDArray[np.float32]
 
@@ -26,33 +38,86 @@ _KIND_OF = {
     "select": 4, "option": 4, "textarea": 5, "label": 6, "canvas": 7, "img": 8,
 }  # fmt: skip
 _SHAPES = frozenset(("rect", "circle", "ellipse", "line", "polygon", "polyline", "path", "text", "tspan"))
-_TEXT_HASH, _ATTRIBUTE_HASH, _VALUE_HASH, _INSTRUCTION_HASH = 8, 8, 4, 48
-_PLAIN = 1 + len(KINDS) + 7 + 2 + 3 + 4 + 1 + 2 + 4 + 1
-WIDTH = _PLAIN + 3 * FIELDS + _TEXT_HASH + _ATTRIBUTE_HASH + _VALUE_HASH
+_TEXT_HASH, _ATTRIBUTE_HASH, _VALUE_HASH, _TEMPLATE_HASH, _CONTEXT_HASH = 16, 16, 4, 48, 12
+_RANKS, _ORDINALS = 8, 10
+
+_OWN = 1 + len(KINDS) + 7 + 4 + 3 + 5 + 2 + 3 + 4 + 4 + _TEXT_HASH + _ATTRIBUTE_HASH + _VALUE_HASH
+_PHRASE, _INSIDE = 1 + len(KINDS) + 7 + 4 + 3 + 5, 1 + len(KINDS) + 7 + 4 + 3
+_NEAR = 5 + _RANKS + 6
+"""What neighbours and elements of the same sort tell."""
+PLAIN = _OWN + _NEAR
+"""Features of an element without the pairs."""
+PAIR = 7
+"""Features of an element and a field: text is it, value is it, beside it, text and value contain it, next to it, named by its context."""
+PAIRS = FIELDS + 1
+"""Fields and the clipboard."""
+WIDTH = PLAIN + PAIRS * PAIR
 """Features of an element."""
-TAIL = _INSTRUCTION_HASH + 4
-"""Features of the instruction and the clipboard, and the share of the episode that is over."""
+INSTRUCTION = _TEMPLATE_HASH + _ORDINALS + 6
+FIELD = 1 + len(FIELD_KINDS) + 1 + 1 + _CONTEXT_HASH + 3
+"""Features of a field: there, kind, clipboard, place, context, already entered, on the page, in the clipboard."""
+TAIL = INSTRUCTION + PAIRS * FIELD
+"""Features of the instruction, of its fields, of the clipboard; the share of the episode that is over is the third last of the instruction's."""
 SIZE = SLOTS * WIDTH + TAIL
 
+PRESENT, EDITABLE, DISABLED, HAS_TEXT, HAS_VALUE = 0, 12, 14, 22, 23
+"""Columns of a row that masks are read from."""
+CLICKED, IS_PHRASE, AROUND_IS_PHRASE = 20, _PHRASE, _PHRASE + 1
+VALUE_IS, NAMED = 1, 6
+"""Columns of a pair."""
+IS_WORD, IS_CLIP = 1 + FIELD_KINDS.index("word"), 1 + len(FIELD_KINDS)
+"""Columns of a field."""
+SPENT, MAY_DECLARE = INSTRUCTION - 3, INSTRUCTION - 2
+"""Columns of the tail."""
 
-def encode_page(snapshot: Snapshot, slots: Sequence[Element], spent: float) -> Float32:
+
+def encode_page(snapshot: Snapshot, slots: Sequence[Element], spent: float, *, may_declare: bool = False) -> Float32:
     """[SIZE] float32 of a page; `spent` is the share of the horizon that is over, 0 to 1."""
     flat = np.zeros(SIZE, np.float32)
-    rows = rows_of(flat)
-    fields = fields_of(snapshot.instruction)
-    for slot, element in enumerate(slots):
-        rows[slot] = _encode_element(element, snapshot.instruction)
-        rows[slot, _PLAIN - 1] = slot / SLOTS
+    instruction, clip, count = snapshot.instruction, snapshot.clipboard, len(slots)
+    if count:
+        rows = rows_of(flat)[:count]
+        rows[:, :_OWN] = [_own(element, instruction) for element in slots]
+        pairs = rows[:, PLAIN:].reshape(count, PAIRS, PAIR)
+        pairs[:, :FIELDS] = [_pairs(e.text, e.value, e.around, e.attributes, instruction) for e in slots]
+        if clip:
+            pairs[:, FIELDS] = [_pair(e.text, e.value, e.around, e.attributes, clip, ()) for e in slots]
+        pairs[1:, :, 5] = pairs[:-1, :, 0]
+        _near(rows[:, _OWN:PLAIN], rows, slots, instruction)
     tail = flat[SLOTS * WIDTH :]
-    tail[:_INSTRUCTION_HASH] = hashed(snapshot.instruction, _INSTRUCTION_HASH)
-    clip = snapshot.clipboard
-    tail[_INSTRUCTION_HASH:] = (len(fields) / FIELDS, bool(clip), clip in fields, spent)
+    tail[: _TEMPLATE_HASH + _ORDINALS] = _told(instruction)
+    fields = tail[INSTRUCTION:].reshape(PAIRS, FIELD)
+    fields[:FIELDS] = _fields(instruction)
+    marks = marks_of(instruction)
+    if count:
+        fields[:, -3] = pairs[:, :, 1].max(axis=0)
+        fields[:, -2] = pairs[:, :, 0].max(axis=0)
+    if clip:
+        fields[FIELDS, 0] = fields[FIELDS, 1 + len(FIELD_KINDS)] = 1.0
+        fields[: len(marks), -1] = [mark.text == clip for mark in marks]
+    known = bool(fields[:FIELDS, -1].any())
+    tail[INSTRUCTION - 6 : INSTRUCTION] = (len(marks) / FIELDS, bool(clip), known, spent, may_declare, count / SLOTS)
     return flat
 
 
 def rows_of(flat: Float32) -> Float32:
     """[..., SLOTS, WIDTH] view of observations [..., SIZE]; a row of zeros is an empty slot."""
     return flat[..., : SLOTS * WIDTH].reshape(*flat.shape[:-1], SLOTS, WIDTH)
+
+
+def masks_of(flat: Float32) -> Mask:
+    """[n, COUNT] actions that can change something on the pages of observations [n, SIZE]; equals `actions.mask_of`."""
+    rows = rows_of(flat)
+    there, tail = rows[:, :, PRESENT] > 0.5, flat[:, SLOTS * WIDTH :]
+    mask = np.zeros((len(flat), COUNT), np.bool_)
+    mask[:, :COPY] = there & (rows[:, :, DISABLED] < 0.5)
+    mask[:, COPY:TYPE] = (rows[:, :, HAS_TEXT] > 0.5) | (rows[:, :, HAS_VALUE] > 0.5)
+    known = tail[:, INSTRUCTION:].reshape(-1, PAIRS, FIELD)[:, :, 0] > 0.5
+    typed = known[:, :, None] & (rows[:, None, :, EDITABLE] > 0.5)
+    mask[:, TYPE:SCROLL] = typed.reshape(len(flat), -1)
+    mask[:, SCROLL:DONE] = True
+    mask[:, DONE] = tail[:, MAY_DECLARE] > 0.5
+    return mask
 
 
 def kind_of(element: Element) -> int:
@@ -68,36 +133,89 @@ def kind_of(element: Element) -> int:
     return 8
 
 
-@lru_cache(maxsize=20_000)
-def _places(instruction: str) -> dict[str, int]:
-    """Word -> where it first stands in the instruction."""
-    return {word: place for place, word in reversed(list(enumerate(tokens_of(instruction))))}
-
-
 @lru_cache(maxsize=50_000)
-def _encode_element(element: Element, instruction: str) -> Float32:
-    """[WIDTH] features of an element, without its slot. Most elements stay as they are from step to step."""
-    fields, words, places = fields_of(instruction), tokens_of(instruction), _places(instruction)
+def _own(element: Element, instruction: str) -> Float32:
+    """[_OWN] features of an element by itself. Most elements stay as they are from step to step."""
+    words, places = tokens_of(instruction), _places(instruction)
     own = tokens_of(element.text)
     kind = kind_of(element)
     box = element.box if kind == 7 else (0.0, 0.0, 0.0, 0.0)
     inside = [word in places for word in own]
     first = next((places[word] for word in own if word in places), -1)
-    number = _number(element.text)
+    number = amount_of(element.text)
     row = [1.0, *(float(kind == place) for place in range(len(KINDS)))]
     row += [element.interactive, element.editable, element.checked, element.disabled]
     row += [element.focused, element.scrollable, element.last]
-    row += [min(element.clicks, 3) / 3, min(element.typed, 3) / 3]
+    row += [min(element.clicks, 3) / 3, min(element.typed, 3) / 3, element.clicks > 0, element.typed > 0]
     row += [bool(element.text), bool(element.value), math.log1p(len(element.text)) / 5]
     row += [sum(inside) / len(own) if own else 0.0, _share(own, words), _share(tokens_of(element.around), words)]
     row += [_share(tokens_of(element.attributes), words), (first + 1) / (len(words) + 1)]
-    row += [number is not None, math.tanh((number or 0.0) / 20)]
+    named = _is_phrase(element.text, instruction) and not _is_lookalike(element.text, instruction)
+    row += [named, _is_phrase(element.around, instruction)]
+    row += [number is not None, math.tanh((number or 0.0) / 20), number is not None and str(int(number)) in words]
     row += [side / 200 for side in box]
-    row += [0.0]  # the slot, see encode_page
-    for text in (element.text, element.value):
-        row += [float(place < len(fields) and fields[place] == text) for place in range(FIELDS)]
-    row += [float(place < len(fields) and fields[place] in element.around) for place in range(FIELDS)]
+    row += _calendar(element.text, day_of(instruction))
     return np.array([*row, *_hashes(element.text, element.attributes, element.value)], np.float32)
+
+
+def _calendar(text: str, date: tuple[int, int]) -> list[float]:
+    """Whether `text` is the day of the date, its month, an earlier or a later month."""
+    month, day = date
+    if not month:
+        return [0.0] * 4
+    first = text.split(" ", 1)[0].lower()
+    shown = MONTHS.index(first) + 1 if first in MONTHS else 0
+    return [text == str(day), shown == month, 0 < shown < month, shown > month]
+
+
+def _near(out: Float32, rows: Float32, slots: Sequence[Element], instruction: str) -> None:
+    """Fill [n, _NEAR]: phrases of neighbours, slot, and the place among elements of the same sort, by order and by number."""
+    out[1:, 0], out[:-1, 1] = rows[:-1, _PHRASE], rows[1:, _PHRASE]
+    out[1:, 2], out[:-1, 3] = rows[:-1, _INSIDE], rows[1:, _INSIDE]
+    out[:, 4] = np.arange(len(slots)) / SLOTS
+    groups: dict[str, list[int]] = {}
+    for place, element in enumerate(slots):
+        groups.setdefault(_sort_of(element.tag, element.attributes), []).append(place)
+    wanted = ordinal_of(instruction)
+    for places in groups.values():
+        size = len(places)
+        for rank, place in enumerate(places[: 4 * _RANKS]):
+            out[place, 5 + min(rank, _RANKS - 1)] = 1.0
+            out[place, 5 + _RANKS + 1] = rank + 1 == wanted
+        out[places[-1], 5 + _RANKS] = 1.0
+        out[places, 5 + _RANKS + 2] = min(size, 10) / 10
+        if size > 1:
+            _extremes(out, places, [amount_of(slots[place].text) for place in places])
+    out[1:, -1] = out[:-1, 5 + _RANKS + 3]
+
+
+def _extremes(out: Float32, places: list[int], amounts: list[float | None]) -> None:
+    """Mark the least and the greatest number of elements of one sort."""
+    known = [(amount, place) for amount, place in zip(amounts, places, strict=True) if amount is not None]
+    if len(known) > 1:
+        out[min(known)[1], 5 + _RANKS + 3] = out[max(known)[1], 5 + _RANKS + 4] = 1.0
+
+
+@lru_cache(maxsize=20_000)
+def _sort_of(tag: str, attributes: str) -> str:
+    """What elements of the same sort share: tag and attributes without numbers."""
+    return tag + " " + re.sub(r"\d+", "", attributes)
+
+
+@lru_cache(maxsize=20_000)
+def amount_of(text: str) -> float | None:
+    """The one number in `text`; minutes of `5h 20m`; None where there is none or more than one."""
+    span = re.fullmatch(r"(?:(\d+)h)? ?(?:(\d+)m)?", text)
+    if span and any(span.groups()):
+        return 60.0 * int(span[1] or 0) + int(span[2] or 0)
+    found = re.findall(r"-?\d+(?:\.\d+)?", text.replace(",", ""))
+    return float(found[0][:15]) if len(found) == 1 else None
+
+
+@lru_cache(maxsize=20_000)
+def _places(instruction: str) -> dict[str, int]:
+    """Word -> where it first stands in the instruction."""
+    return {word: place for place, word in reversed(list(enumerate(tokens_of(instruction))))}
 
 
 def _share(some: tuple[str, ...], words: tuple[str, ...]) -> float:
@@ -105,12 +223,58 @@ def _share(some: tuple[str, ...], words: tuple[str, ...]) -> float:
     return len(set(some) & set(words)) / max(1, len(set(words))) if some else 0.0
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+@lru_cache(maxsize=50_000)
+def _is_phrase(text: str, instruction: str) -> bool:
+    """Whether all of `text` stands in the instruction, word by word."""
+    own = " ".join(tokens_of(text))
+    return bool(own) and f" {own} " in f" {' '.join(tokens_of(instruction))} "
+
+
+def _is_lookalike(text: str, instruction: str) -> bool:
+    """Whether `text` has the words of a quoted piece, but is not it: `Sed` where `"sed."` is quoted."""
+    quoted = [mark.text for mark in marks_of(instruction) if mark.kind == "quoted"]
+    return text not in quoted and any(tokens_of(piece) == tokens_of(text) for piece in quoted)
+
+
+@lru_cache(maxsize=50_000)
+def _pairs(text: str, value: str, around: str, attributes: str, instruction: str) -> Float32:
+    """[FIELDS, PAIR] of an element and every field."""
+    out = np.zeros((FIELDS, PAIR), np.float32)
+    for place, mark in enumerate(marks_of(instruction)):
+        out[place] = _pair(text, value, around, attributes, mark.text, mark.context)
+    return out
+
+
+def _pair(
+    text: str, value: str, around: str, attributes: str, field: str, context: tuple[str, ...]
+) -> tuple[bool, ...]:
+    named = bool(context) and context[-1] in {*tokens_of(attributes), *tokens_of(around)}
+    same, entered = text == field, value == field
+    return same, entered, field in around, not same and field in text, not entered and field in value, False, named
+
+
+@lru_cache(maxsize=20_000)
+def _told(instruction: str) -> Float32:
+    """Words of the instruction that stay from episode to episode, and the ordinal it asks for."""
+    ordinal, out = ordinal_of(instruction), np.zeros(_TEMPLATE_HASH + _ORDINALS, np.float32)
+    out[:_TEMPLATE_HASH] = hashed(template_of(instruction), _TEMPLATE_HASH)
+    if ordinal:
+        out[_TEMPLATE_HASH + min(ordinal, _ORDINALS) - 1] = 1.0
+    return out
+
+
+@lru_cache(maxsize=20_000)
+def _fields(instruction: str) -> Float32:
+    """[FIELDS, FIELD] what each field is, without what the page says about it."""
+    out = np.zeros((FIELDS, FIELD), np.float32)
+    for place, mark in enumerate(marks_of(instruction)):
+        out[place] = _field(mark)
+    return out
+
+
+def _field(mark: Field) -> list[float]:
+    kind = [float(mark.kind == name) for name in FIELD_KINDS]
+    return [1.0, *kind, 0.0, mark.place, *hashed(" ".join(mark.context), _CONTEXT_HASH), 0.0, 0.0, 0.0]
 
 
 @lru_cache(maxsize=20_000)

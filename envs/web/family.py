@@ -12,6 +12,7 @@ from envs.family import BatchEnv, Card, Family, Params, ParamSource, resolve_par
 from envs.task import ParamValue, TaskSpec
 from envs.web.backend import BrowserMissing
 from envs.web.params import WebParams
+from envs.web.tasks import check_site, list_here
 
 NAME = "web"
 
@@ -32,7 +33,10 @@ class WebFamily:
     def resolve_task(
         self, params: Mapping[str, ParamValue] | None = None, *, horizon: int | None = None, seed: int = 0
     ) -> TaskSpec:
-        """Return the full task; raises `ValueError` with one line on an unknown name, a bad value, horizon or seed."""
+        """Return the full task.
+
+        Raises `ValueError` with one line on an unknown name, a bad value, horizon or seed, or a site that is not installed here.
+        """
         from envs.web.card import HORIZON
 
         if horizon is not None and horizon < 1:
@@ -40,7 +44,8 @@ class WebFamily:
         if seed < 0:
             raise ValueError(f"web: seed = {seed} is negative; give 0 or more.")
         filled = resolve_params(self.name, WebParams, params or {})
-        return TaskSpec(family=self.name, params=filled, horizon=horizon or HORIZON, seed=seed)
+        check_site(int(filled["task"]))
+        return TaskSpec(family=self.name, params=filled, horizon=horizon or HORIZON * int(filled["depth"]), seed=seed)
 
     def make(self, task: TaskSpec) -> gymnasium.Env[Any, Any]:
         """One page; see `envs.web.env.WebEnv`."""
@@ -56,9 +61,20 @@ class WebFamily:
             raise ValueError(f"web: n = {n} worlds is not at least 1.")
         return WebBatch(task, n, params)
 
+    def make_exam(self, task: TaskSpec, n: int, params: ParamSource | None = None) -> BatchEnv:
+        """As `make_vec`, but always in the full Chromium with trusted mouse and keyboard: what a certificate is measured in."""
+        from envs.web.batch import WebBatch
+        from envs.web.browsers import open_browser
+
+        if n < 1:
+            raise ValueError(f"web: n = {n} worlds is not at least 1.")
+        return WebBatch(task, n, params, browser=open_browser(mode="certify"))
+
     def sample_params(self, rng: np.random.Generator) -> dict[str, ParamValue]:
-        """Draw every parameter uniformly from its bounds."""
-        return {p.name: int(rng.integers(int(p.low), int(p.high) + 1)) for p in self.card().params}
+        """Draw every parameter uniformly from its bounds, the task from those that can be made here."""
+        drawn = {p.name: int(rng.integers(int(p.low), int(p.high) + 1)) for p in self.card().params}
+        here = list_here()
+        return {**drawn, "task": here[int(rng.integers(len(here)))]}
 
 
 def make_family(name: str) -> Family:

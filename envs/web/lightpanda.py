@@ -31,7 +31,8 @@ _FLAGS = (
     "--block-cidrs",
     "::/0",
 )
-_MOST_PAGES = 16
+MOST_PAGES = 16
+"""Connections that one process takes."""
 
 
 def find_lightpanda() -> str:
@@ -47,6 +48,7 @@ class Lightpanda:
     """One browser process; it starts with its first page and again when it has failed or served `recycle` episodes."""
 
     name = "lightpanda"
+    trusted = False
 
     def __init__(self, sites: Sequence[Site], *, timeout_s: float = 30.0, recycle: int = 20_000) -> None:
         if any(site.upstream for site in sites):
@@ -78,8 +80,8 @@ class Lightpanda:
             self.episodes = 0
             quiet = {"LIGHTPANDA_DISABLE_TELEMETRY": "true"}
             self._process = launch([*offline_prefix(), find_lightpanda(), *_FLAGS], quiet, pipes=False)
-        if len(self._open) >= _MOST_PAGES:
-            raise BrowserError(f"lightpanda takes at most {_MOST_PAGES} pages")
+        if len(self._open) >= MOST_PAGES:
+            raise BrowserError(f"lightpanda takes at most {MOST_PAGES} pages")
         transport = SocketTransport(self._process.folder / "cdp")
         connection = Connection(transport, self._timeout_s)
         self._open.append(connection)

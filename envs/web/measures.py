@@ -23,6 +23,12 @@ VARIABLES: tuple[Variable, ...] = tuple(
         ("repeats", "1", 1000.0, "how often the element last acted on had been clicked or typed into before"),
         ("focused", "1", 1.0, "1 when an element has the keyboard focus"),
         ("steps", "1", 1000.0, "actions taken in this episode"),
+        (
+            "progress",
+            "1",
+            1.0,
+            "share of a known solution's steps that the page shows, measured where shaping is above 0",
+        ),
     )
 )
 
@@ -53,6 +59,7 @@ def measure(snapshot: Snapshot, before: Snapshot, action: Action | None, steps: 
         "repeats": float(min(1000, touched.clicks + touched.typed)) if touched else 0.0,
         "focused": float(any(element.focused for element in snapshot.elements)),
         "steps": float(min(1000, steps)),
+        "progress": snapshot.progress,
     }
 
 

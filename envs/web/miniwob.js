@@ -1,6 +1,6 @@
 // What MiniWoB++ pages need beyond page.js: start an episode, tell its instruction and its end. Judged by the page's own code.
 (() => {
-  if (window.top !== window) return;
+  if (window.top !== window && !(window.__page && window.__page.isPart)) return;
   window.__site = {
     // Pages without any timer or widget state may start many episodes; the others are loaded afresh (see miniwob.py).
     start(seed) {

@@ -33,7 +33,9 @@ def oracle(*tasks: str) -> Callable[[Oracle], Oracle]:
 
 def find_oracle(task: str) -> Oracle | None:
     """The oracle of a task, or None."""
-    from envs.web import oracle_clicks, oracle_dates, oracle_forms, oracle_mail  # noqa: F401  # they register theirs
+    from envs.web import oracle_apps, oracle_clicks, oracle_counts, oracle_dates, oracle_forms, oracle_mail  # noqa: F401  # they register theirs
+    from envs.web.shop import oracle as _shop  # noqa: F401
+    from envs.web.tracker import oracle as _tracker  # noqa: F401
 
     return _ORACLES.get(task)
 

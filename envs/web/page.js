@@ -1,7 +1,8 @@
 // Runs in every page before the page's own scripts: a virtual clock, a flat list of elements, and the agent's actions.
-// It knows no site: `__site` (an adapter script) starts episodes and tells instruction and end.
+// It knows no site: `__site` (an adapter script) starts episodes and tells instruction and end. What is said of it to the outside,
+// and how several pages in frames speak as one, is in agent.js.
 (() => {
-  if (window.__agent) return;
+  if (window.__page) return;
 
   // ---- in every frame: nothing may block the page, open another, or speak past the guarded network ----
   window.alert = () => undefined;
@@ -12,9 +13,22 @@
   for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport', 'SharedWorker'])
     try { delete window[name]; window[name] = undefined; } catch (error) { /* not there */ }
 
-  if (window.top !== window) return;
+  // Links to other programs (mail, telephone, any scheme but the web's) would put a question of the browser's own over the page.
+  const foreign = (url) => !/^(https?|about|blob|data|javascript):/i.test(url);
+  document.addEventListener('click', (event) => {
+    const link = event.target instanceof Element ? event.target.closest('a[href],area[href]') : null;
+    if (link && foreign(String(link.href))) event.preventDefault();
+  }, true);
+  if (window.navigation) window.navigation.addEventListener('navigate', (event) => {
+    if (event.cancelable && foreign(event.destination.url)) event.preventDefault();
+  });
+  const framed = window.top !== window;
+  let isPart = false;
+  try { isPart = framed && window.parent === window.top && !!window.parent.__parts; } catch (error) { /* another origin */ }
+  if (framed && !isPart) return;
 
   // ---- virtual clock: page time moves only when the agent acts ----
+  const nextFrame = window.requestAnimationFrame ? window.requestAnimationFrame.bind(window) : (run) => run();
   const RealDate = Date, EPOCH = RealDate.UTC(2016, 5, 15, 9, 0, 0);
   let now = 0, nextTimer = 1;
   const timers = new Map();
@@ -60,33 +74,74 @@
   const SHAPES = new Set(['rect', 'circle', 'ellipse', 'line', 'polygon', 'polyline', 'path', 'text', 'tspan']);
   const FREE_TEXT = new Set(['text', 'password', 'search', 'email', 'number', 'tel', 'url', 'date', 'time', 'color', 'range', 'datetime-local', 'month', 'week']);
   const MOST = 400;
-  let nodes = [], history = new Map(), said = new Map(), last = null, clipboard = '';
+  let nodes = [], history = new Map(), said = new Map(), last = null, clipboard = '', inUse = !isPart;
   const squeeze = (text, most) => text.replace(/\s+/g, ' ').trim().slice(0, most);
-  const plain = (word) => /^(ui-id-|ui-accordion-|jquery|hasDatepicker|dp\d)/.test(word) || word.length > 40 ? '' : word;
+  const plain = (word) => /^(ui-id-|ui-accordion-|ui-state-(hover|focus)$|jquery|hasDatepicker|dp\d)/.test(word) || word.length > 40 ? '' : word;
 
   function ownText(node) {
     let text = '';
-    for (const child of node.childNodes) if (child.nodeType === 3) text += child.data + ' ';
+    for (let child = node.firstChild; child; child = child.nextSibling) if (child.nodeType === 3) text += child.data + ' ';
     return squeeze(text, 160);
   }
+  const is_rich = (node) => /^(true|)$/.test(node.getAttribute('contenteditable') ?? 'no');
   function isEditable(node) {
     if (node.tagName === 'TEXTAREA') return !node.disabled && !node.readOnly;
     if (node.tagName === 'INPUT') return FREE_TEXT.has(node.type) && !node.disabled && !node.readOnly;
-    return node.isContentEditable === true && !(node.parentElement && node.parentElement.isContentEditable);
+    return is_rich(node);
   }
-  function words(node, style) {
-    const found = [];
+  function plain_colour(text) {  // browsers say the same colour in different ways
+    const found = /^#([\da-f]{2})([\da-f]{2})([\da-f]{2})$/i.exec(text.replace(/^#(.)(.)(.)$/, '#$1$1$2$2$3$3'));
+    return found ? `rgb(${found.slice(1).map((part) => parseInt(part, 16)).join(',')})` : text.replace(/\s+/g, '');
+  }
+  // Whether the page shows a hand over an element, read from its style sheets: not every browser computes styles that descend.
+  let handy = null, hands = new Set();
+  function find_hands() {
+    if (handy === null) {
+      handy = [];
+      for (const sheet of document.styleSheets) {
+        try { for (const rule of sheet.cssRules) if (rule.style && rule.style.cursor === 'pointer') handy.push(rule.selectorText); } catch (error) { /* not ours */ }
+      }
+    }
+    hands = new Set();
+    try { if (handy.length) hands = new Set(document.querySelectorAll(handy.join(','))); } catch (error) { /* a selector it does not know */ }
+  }
+  // Where a drawn shape is within its drawing, from what it says of itself: the same in browsers with and without a layout.
+  function drawn_box(node) {
+    const number = (name) => parseFloat(node.getAttribute(name)) || 0, tag = node.tagName;
+    const span = (xs, ys) => [Math.min(...xs), Math.min(...ys), Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)];
+    let box = [number('x'), number('y'), number('width'), number('height')];
+    if (tag === 'circle' || tag === 'ellipse') {
+      const wide = number('r') || number('rx'), high = number('r') || number('ry');
+      box = [number('cx') - wide, number('cy') - high, 2 * wide, 2 * high];
+    } else if (tag === 'line') box = span([number('x1'), number('x2')], [number('y1'), number('y2')]);
+    else if (tag === 'polygon' || tag === 'polyline' || tag === 'path') {
+      const all = ((node.getAttribute('points') || node.getAttribute('d') || '').match(/-?\d*\.?\d+(?:e-?\d+)?/gi) || ['0', '0']).map(Number);
+      box = span(all.filter((_, place) => place % 2 === 0), all.filter((_, place) => place % 2 === 1).concat(all.length === 1 ? [0] : []));
+    } else if (tag === 'text' || tag === 'tspan') {
+      const size = number('font-size') || 16, wide = 0.55 * size * (node.textContent || '').length;
+      const central = /central|middle/.test(node.getAttribute('alignment-baseline') || node.getAttribute('dominant-baseline') || '');
+      box = [number('x') - (node.getAttribute('text-anchor') === 'middle' ? wide / 2 : 0), number('y') - size * (central ? 0.5 : 0.9), wide, size * 1.1];
+    }
+    for (let up = node; up && up.nodeType === 1 && up.tagName.toLowerCase() !== 'svg'; up = up.parentElement) {
+      const moved = /translate\(\s*([-\d.]+)(?:[ ,]+([-\d.]+))?/.exec(up.getAttribute('transform') || '');
+      if (moved) { box[0] += +moved[1]; box[1] += +(moved[2] || 0); }
+    }
+    return tag === 'CANVAS' ? [0, 0, node.width || 0, node.height || 0] : box;
+  }
+  function words(node) {
+    const found = [], has = node.getAttributeNames();
+    if (!has.length) return '';
     for (const name of ['id', 'name', 'placeholder', 'title', 'alt', 'aria-label', 'data-color', 'fill', 'type', 'role', 'href']) {
-      const given = node.getAttribute(name);
+      const given = has.includes(name) ? node.getAttribute(name) : '';
       if (given) found.push(...given.split(/\s+/).map(plain));
     }
     const kind = node.getAttribute('class');
     if (kind) found.push(...kind.split(/\s+/).map(plain));
     const source = node.getAttribute('src');
     if (source) found.push(source.split('/').pop().split('.')[0]);
-    const back = style.backgroundColor;
-    if (node.hasAttribute('style') && back && !/^rgba\(0, 0, 0, 0\)|transparent/.test(back)) found.push(back.replace(/\s+/g, ''));
-    return found.filter(Boolean).join(' ').slice(0, 160);
+    const back = node.hasAttribute('style') && node.style ? node.style.backgroundColor || '' : '';
+    if (back && !node.hasAttribute('data-color') && !/^rgba\(0, 0, 0, 0\)|transparent|initial|inherit/.test(back)) found.push(plain_colour(back));
+    return [...new Set(found.filter(Boolean))].join(' ').slice(0, 160);
   }
   function around(node, own) {
     let block = node;
@@ -99,7 +154,7 @@
     }
     return '';
   }
-  function row(node, style, own) {
+  function row(node, style, own, hand) {
     const tag = node.tagName, input = tag === 'INPUT', box = node.getBoundingClientRect();
     const past = history.get(node) || [0, 0];
     const option = tag === 'OPTION';
@@ -107,35 +162,35 @@
       : node.getAttribute('aria-selected') === 'true' || node.getAttribute('aria-expanded') === 'true';
     const free = isEditable(node);
     const scrolls = (style.overflowY === 'scroll' || style.overflowY === 'auto' || tag === 'TEXTAREA') && node.scrollHeight > node.clientHeight + 1;
-    const active = ACTIVE.has(tag) || free || SHAPES.has(tag) || style.cursor === 'pointer' || node.hasAttribute('onclick') || node.hasAttribute('tabindex');
-    const bits = +active | +free << 1 | +!!ticked << 2 | +!!node.disabled << 3 | +(document.activeElement === node) << 4 | +scrolls << 5 | +(last === node) << 6;
+    const active = ACTIVE.has(tag) || free || SHAPES.has(tag) || hand || node.hasAttribute('onclick') || node.hasAttribute('tabindex');
+    const bits = +active | +free << 1 | +!!ticked << 2 | +!!node.disabled << 3 | +(inUse && document.activeElement === node) << 4 | +scrolls << 5 | +(last === node) << 6;
     const value = free || tag === 'SELECT' || input ? String(tag === 'SELECT' ? (node.selectedOptions[0] || {text: ''}).text : 'value' in node ? node.value : node.textContent) : '';
-    const frame = SHAPES.has(tag) && node.ownerSVGElement ? node.ownerSVGElement.getBoundingClientRect() : null;
-    const left = frame ? box.left - frame.left : box.left + scrollX, top = frame ? box.top - frame.top : box.top + scrollY;
-    return [tag.toLowerCase() + (input ? ':' + node.type : ''), own, squeeze(value, 160), words(node, style), around(node, own), bits, past[0], past[1],
-      Math.round(left), Math.round(top), Math.round(box.width), Math.round(box.height)];
+    const [left, top, width, height] = SHAPES.has(tag) || tag === 'CANVAS' ? drawn_box(node) : [box.left + scrollX, box.top + scrollY, box.width, box.height];
+    return [tag.toLowerCase() + (input ? ':' + node.type : ''), own, squeeze(value, 160), words(node), around(node, own), bits, past[0], past[1],
+      Math.round(left), Math.round(top), Math.round(width), Math.round(height)];
   }
   function collect() {
     const rows = [], skip = new Set(window.__site ? window.__site.skip : []);
     nodes = [];
     said = new Map();
-    const visit = (node) => {
-      if (nodes.length >= MOST || IGNORED.has(node.tagName) && node.children.length === 0 || skip.has(node.id)) return;
+    find_hands();
+    const visit = (node, above) => {
+      if (nodes.length >= MOST || IGNORED.has(node.tagName) && !node.firstElementChild || skip.has(node.id)) return;
       const style = getComputedStyle(node);
       if (style.display === 'none' && node.tagName !== 'OPTION') return;
-      const unseen = style.visibility === 'hidden';
+      const unseen = style.visibility === 'hidden', hand = above || hands.has(node) || !!node.style && node.style.cursor === 'pointer';
       if (!unseen && node !== document.body && !IGNORED.has(node.tagName)) {
-        const own = ownText(node), leaf = node.children.length === 0;
-        const named = leaf && (node.id || node.getAttribute('class'));
+        const own = ownText(node), leaf = !node.firstElementChild;
+        const named = leaf && (node.id || node.getAttribute('class') || node.getAttribute('data-color'));
         if (own || named || ACTIVE.has(node.tagName) || SHAPES.has(node.tagName) || node.tagName === 'IMG' || isEditable(node)
-            || node.hasAttribute('onclick') || (style.cursor === 'pointer' && leaf)) {
+            || node.hasAttribute('onclick') || (hand && leaf)) {
           nodes.push(node);
-          rows.push(row(node, style, own));
+          rows.push(row(node, style, own, hand));
         }
       }
-      if (!(node.tagName === 'DIV' && node.isContentEditable)) for (const child of node.children) visit(child);
+      if (!(node.tagName === 'DIV' && is_rich(node))) for (let child = node.firstElementChild; child; child = child.nextElementSibling) visit(child, hand);
     };
-    if (document.body) visit(document.body);
+    if (document.body) visit(document.body, false);
     return rows;
   }
 
@@ -150,7 +205,7 @@
   function told(node, kind) { node.dispatchEvent(new Event(kind, {bubbles: true, cancelable: true})); }
   function focus(node) {
     let target = node;
-    while (target && target !== document.body && !(target.tabIndex >= 0 || target.isContentEditable)) target = target.parentElement;
+    while (target && target !== document.body && !(target.tabIndex >= 0 || is_rich(target))) target = target.parentElement;
     if (target && target !== document.body && target.focus) { if (document.activeElement !== target) target.focus(); }
     else if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
   }
@@ -181,7 +236,7 @@
     return node.dispatchEvent(event);
   }
   function write(node, text) {
-    if (node.isContentEditable) { node.textContent = text; return; }
+    if (is_rich(node)) { node.textContent = text; return; }
     const kind = node.tagName === 'TEXTAREA' ? HTMLTextAreaElement : HTMLInputElement;
     Object.getOwnPropertyDescriptor(kind.prototype, 'value').set.call(node, text);
   }
@@ -198,7 +253,7 @@
   function type(node, text) {
     if (!isEditable(node)) return;
     focus(node);
-    const whole = ['date', 'time', 'range', 'color', 'number'].includes(node.type) || node.isContentEditable;
+    const whole = ['date', 'time', 'range', 'color', 'number'].includes(node.type) || is_rich(node);
     if (whole) { write(node, inForm(node, text)); told(node, 'input'); } else {
       write(node, '');
       for (let count = 1; count <= text.length; count++) {
@@ -238,41 +293,88 @@
     node.scrollTop += (way === 'up' ? -1 : 1) * Math.max(20, node.clientHeight * 3);
     node.dispatchEvent(new Event('scroll'));
   }
-  function act(verb, index, text) {
-    const node = index >= 0 ? nodes[index] : null;
-    if (index >= 0 && (!node || !node.isConnected)) return;
-    const past = node ? history.get(node) || [0, 0] : null;
-    if (verb === 'click') { history.set(node, [past[0] + 1, past[1]]); last = node; click(node); }
-    else if (verb === 'type') { history.set(node, [past[0], past[1] + 1]); last = node; type(node, text); }
-    else if (verb === 'copy') { last = node; clipboard = String('value' in node && node.tagName !== 'BUTTON' ? node.value : node.textContent).slice(0, 2000); }
+  function note(node, verb) {
+    const past = history.get(node) || [0, 0];
+    if (verb === 'click') history.set(node, [past[0] + 1, past[1]]);
+    else if (verb === 'type') history.set(node, [past[0], past[1] + 1]);
+    last = node;
+    if (verb === 'copy') clipboard = String('value' in node && node.tagName !== 'BUTTON' ? node.value : node.textContent).slice(0, 2000);
+  }
+  const present = (index) => (index >= 0 && nodes[index] && nodes[index].isConnected ? nodes[index] : null);
+  function act(verb, index, text, byHand) {
+    const node = present(index);
+    if (index >= 0 && !node) return;
+    if (node) note(node, verb);
+    if (byHand) return;
+    if (verb === 'click') click(node);
+    else if (verb === 'type') type(node, text);
     else if (verb === 'press') press(text);
     else if (verb === 'scroll') scroll(text);
   }
 
-  // ---- the three calls from outside; each returns one string ----
+  // ---- where a hand would have to press ----
+  const SPOTS = [];
+  for (let across = -6; across <= 6; across++) for (let down = -6; down <= 6; down++) SPOTS.push([across / 13, down / 13]);
+  SPOTS.sort((one, two) => Math.hypot(...one) - Math.hypot(...two));
+  function spot(boxes, fits) {  // the fitting point nearest to the middle of what is in view
+    for (const box of boxes) {
+      const left = Math.max(box.left, 0), top = Math.max(box.top, 0);
+      const width = Math.min(box.right, innerWidth) - left, height = Math.min(box.bottom, innerHeight) - top;
+      if (width <= 0 || height <= 0) continue;
+      for (const [across, down] of SPOTS) {
+        const point = [left + width * (0.5 + across), top + height * (0.5 + down)];
+        if (fits(document.elementFromPoint(...point))) return point;
+      }
+    }
+    return null;
+  }
+  function find_spot(node) {
+    const own = (hit) => hit && (hit === node || node.contains(hit));
+    const through = (hit) => hit && hit.contains(node) && hit !== document.body && hit !== document.documentElement;
+    const boxes = () => [...node.getClientRects()];
+    let point = spot(boxes(), own);
+    if (!point) { node.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'}); point = spot(boxes(), own); }
+    return point || spot(boxes(), through);
+  }
+  function outside([x, y]) {  // from the coordinates of this frame to those of the whole page
+    if (!framed) return [x, y];
+    window.frameElement.scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'});
+    const box = window.frameElement.getBoundingClientRect();
+    return [x + box.left, y + box.top];
+  }
+  function aim(index) {
+    const node = present(index);
+    if (!node) return null;
+    const list = node.tagName === 'OPTION' ? node.closest('select') : null;
+    const drops = list && !list.multiple && list.size <= 1;
+    const target = drops ? list : node, point = find_spot(target);
+    if (!point) return null;
+    const kind = ['date', 'time'].includes(node.type) ? node.type : '';
+    if (kind) point[0] = node.getBoundingClientRect().left + 8;  // the first of its fields
+    const [x, y] = outside(point);
+    const usable = list && !list.disabled && !node.disabled && drops;
+    const enabled = list ? [...list.options].filter((one) => !one.disabled) : [];
+    return {x, y, free: isEditable(node), kind, many: !!(list && list.multiple),
+      moves: usable ? enabled.indexOf(node) - Math.max(0, enabled.indexOf(list.selectedOptions[0])) : null};
+  }
+  function roll(index) {  // what a wheel would have to turn, and how far
+    let node = present(index) || last;
+    const rolls = (one) => one.scrollHeight > one.clientHeight + 1 && (/auto|scroll/.test(getComputedStyle(one).overflowY) || one.tagName === 'TEXTAREA');
+    while (node && node.nodeType === 1 && !rolls(node)) node = node.parentElement;
+    if (!node || node.nodeType !== 1) node = [...document.querySelectorAll('body *')].find(rolls) || document.scrollingElement;
+    const point = find_spot(node) || [innerWidth / 2, innerHeight / 2], [x, y] = outside(point);
+    return {x, y, far: Math.max(20, node.clientHeight * 3)};
+  }
+
+  // ---- one page, or one of several ----
   let ready = true;
-  function tell(rows) {
-    const [instruction, ended, reward] = window.__site.state();
-    return JSON.stringify({u: squeeze(instruction, 2000), e: rows, d: ended, r: reward, t: now, c: clipboard, y: ready});
-  }
-  function clutter(texts) {
-    const old = document.getElementById('__clutter');
-    if (old) old.remove();
-    if (!texts.length) return;
-    const block = document.createElement('div');
-    block.id = '__clutter';
-    block.style.cssText = 'position:absolute;left:165px;top:0;width:150px;';
-    texts.forEach((text, index) => {
-      const node = document.createElement(['p', 'span', 'button'][index % 3]);
-      node.textContent = text;
-      if (node.tagName === 'BUTTON') node.type = 'button';
-      block.appendChild(node);
-    });
-    document.body.appendChild(block);
-  }
-  window.__agent = {
-    begin() { advance(200); return String(!!window.__site); },
-    reset(seed, texts) {
+  window.__page = {
+    isPart, nextFrame,
+    now() { return now; },
+    leave() { timers.clear(); window.__page.rest(); },
+    rest() { history = new Map(); last = null; clipboard = ''; rewind(); },
+    begin() { advance(200); return !!window.__site; },
+    start(seed) {
       if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
       for (const node of document.querySelectorAll('input,textarea,option')) {
         if (node.tagName === 'OPTION') node.selected = node.defaultSelected;
@@ -280,16 +382,18 @@
         else if (node.type !== 'file') node.value = node.defaultValue;
         if (node.scrollTop) node.scrollTop = 0;
       }
-      history = new Map(); last = null; clipboard = '';
-      rewind();
+      window.__page.rest();
+      inUse = !isPart;
       window.__site.start(seed);
-      clutter(texts);
       ready = window.__site.ready();
       for (let wait = 0; !ready && wait < 100; wait++) { advance(50); ready = window.__site.ready(); }
       advance(50);
-      return tell(collect());
+      return ready;
     },
-    observe() { return tell(collect()); },
-    act(verb, index, text, ms) { act(verb, index, text); advance(ms); return tell(collect()); },
+    use(yes) { inUse = yes; if (!yes) last = null; },
+    state() { return window.__site.state(); },
+    copied() { return clipboard; },
+    paste(text) { clipboard = text; },
+    collect, act, advance, aim, roll,
   };
 })();

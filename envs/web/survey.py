@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
@@ -13,14 +13,16 @@ import numpy as np
 from envs.web.actions import decode, encode, mask_of, shown
 from envs.web.backend import Action, Browser, BrowserError, Snapshot
 from envs.web.encoding import encode_page
-from envs.web.miniwob import TASKS, is_success
+from envs.web.fidelity import Fidelity
+from envs.web.miniwob import frames_of, is_success, page_of
 from envs.web.oracles import OracleLost, find_oracle
 from envs.web.params import WebParams
+from envs.web.tasks import ALL_TASKS
 from envs.web.world import World
 
 _FILE = "support.json"
 _RANDOM_STEPS = 6
-_MOST_ORACLE_STEPS = 30
+_MOST_ORACLE_STEPS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +41,19 @@ class Support:
     """Share of the seeds that it solves with numbered actions alone."""
     oracle_steps: int = 0
     """Most steps of a solution."""
+    trusted: float | None = None
+    """Share of the seeds that it solves with trusted mouse and keyboard; None where that was not measured."""
+    same_instruction: float | None = None
+    """Share of the first pages with the same instruction as in Chromium, None for Chromium itself; see `Fidelity`."""
+    same_elements: float | None = None
+    same_outcomes: float | None = None
+    trains: bool = True
+    """Whether a policy may learn in this browser what it has to do in Chromium."""
 
 
 def survey_task(browser: Browser, task: str, seeds: Sequence[int]) -> Support:
     """Measure one task in one browser: runs, same page, oracle."""
-    params = WebParams(task=TASKS.index(task))
+    params = WebParams(task=ALL_TASKS.index(task))
     used, afresh = World(browser), World(browser)
     try:
         first = [used.begin(seed, params) for seed in seeds]
@@ -57,7 +67,7 @@ def survey_task(browser: Browser, task: str, seeds: Sequence[int]) -> Support:
         same = same and all(_equal(page, used.begin(seed, params)) for seed, page in zip(seeds, first, strict=True))
         solved = [solve(used, task, seed) for seed in seeds] if find_oracle(task) else []
     except BrowserError:
-        return Support(runs=False)
+        return Support(runs=False, trains=False)
     finally:
         used.close()
         afresh.close()
@@ -71,12 +81,35 @@ def survey_task(browser: Browser, task: str, seeds: Sequence[int]) -> Support:
     )
 
 
+def survey_fidelity(support: Support, agreed: Fidelity, real: Support) -> Support:
+    """The measurement of a fast browser together with how it agrees with Chromium, and so whether one may train in it."""
+    solves = real.oracle is None or (support.oracle is not None and support.oracle >= real.oracle)
+    return replace(
+        support,
+        same_instruction=agreed.same_instruction,
+        same_elements=agreed.same_elements,
+        same_outcomes=agreed.same_outcomes,
+        trains=support.runs and support.same_page and agreed.is_full and solves,
+    )
+
+
+def survey_trusted(browser: Browser, task: str, seeds: Sequence[int]) -> float | None:
+    """Share of the seeds that the oracle solves in `browser`; None without an oracle."""
+    if find_oracle(task) is None:
+        return None
+    world = World(browser)
+    try:
+        return sum(solve(world, task, seed)[0] for seed in seeds) / len(seeds)
+    finally:
+        world.close()
+
+
 def solve(world: World, task: str, seed: int, params: WebParams | None = None) -> tuple[bool, bool, int]:
     """Let the oracle of `task` solve `seed`: whether it did, whether numbered actions sufficed, in how many steps."""
     script = find_oracle(task)
     if script is None:
         raise ValueError(f"the task {task!r} has no oracle.")
-    page = world.begin(seed, params or WebParams(task=TASKS.index(task)))
+    page = world.begin(seed, params or WebParams(task=ALL_TASKS.index(task)))
     said, steps = True, 0
     try:
         running = script(page)
@@ -127,8 +160,18 @@ def list_support() -> list[dict[str, object]]:
             "oracle": find_oracle(task) is not None,
             **{name: table.get(task, {}) for name, table in sorted(measured.items())},
         }
-        for place, task in enumerate(TASKS)
+        for place, task in enumerate(ALL_TASKS)
     ]
+
+
+@lru_cache(maxsize=1)
+def _trainable() -> frozenset[str]:
+    return frozenset(page_of(task) for task, row in load_support().get("lightpanda", {}).items() if row.get("trains"))
+
+
+def can_train(path: str) -> bool:
+    """Whether Lightpanda does the page at `path` as Chromium does it, so that a policy may learn there. It has no frames."""
+    return path in _trainable() and not frames_of(path)
 
 
 def plain(support: Support) -> dict[str, object]:

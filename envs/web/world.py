@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 
 from envs.web.backend import Action, Browser, BrowserError, BrowserGone, Snapshot
 from envs.web.clutter import clutter_words
-from envs.web.miniwob import is_fresh, miniwob_site, page_of
-from envs.web.oracles import OracleLost, find_oracle
+from envs.web.miniwob import is_fresh, is_success, miniwob_site, path_of
+from envs.web.oracles import OracleLost
 from envs.web.params import WebParams
+from envs.web.parts import find_oracle_of, tell
+from envs.web.progress import Solution
+from envs.web.served import Visit, Wanted
+from envs.web.tasks import SERVED, make_venue, venue_of
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,9 +49,11 @@ class World:
         self._browser = browser
         self._page = browser.new_page()
         self._site = miniwob_site()
+        self._visits: dict[str, Visit] = {}
         self._open = ""
         self._prepared: list[Action] = []
         self._history: list[Action] = []
+        self._solution: Solution | None = None
         self._seed = 0
         self.params = WebParams()
         self.failures = 0
@@ -57,17 +64,15 @@ class World:
     def begin(self, seed: int, params: WebParams) -> Snapshot:
         """Start the episode of `seed`; raises `BrowserError` when no browser will do it."""
         self.params, self._seed = params, seed
-        self._prepared, self._history = [], []
-        snapshot = self._insist(self._restart)
-        if params.prefilled:
-            self._prepared = self._insist(self._first_steps)
-            snapshot = self._insist(self._restart)
-        return snapshot
+        self._prepared, self._history, self._solution = [], [], None
+        if params.prefilled or params.shaping:
+            self._prepared = self._insist(self._rehearse)
+        return self._insist(self._restart)
 
     def step(self, action: Action) -> Snapshot:
         """Carry out an action, whatever happens to the browser meanwhile."""
         try:
-            snapshot = self._page.act(action)
+            snapshot = self._act(action)
         except BrowserError as error:
             return self._recover(action, error)
         self._history.append(action)
@@ -87,14 +92,40 @@ class World:
             return self._page.picture()
 
     def close(self) -> None:
+        """Let go of the page, and of the sites that this world alone has visited."""
         self._page.close()
+        for visit in self._visits.values():
+            visit.close()
+        self._visits = {}
+
+    def _act(self, action: Action) -> Snapshot:
+        visit = self._visit()
+        return self._told(visit.act(action) if visit else self._page.act(action))
+
+    def _told(self, page: Snapshot) -> Snapshot:
+        """The page with what only the world knows of it: the instruction over several tasks, progress along a solution."""
+        page = tell(page, self._seed)
+        if self._solution is None:
+            return page
+        solved = page.ended and is_success(self.params.task_name, page.raw_reward)
+        return replace(page, progress=float(solved) if page.ended else self._solution.share(page))
+
+    def _visit(self) -> Visit | None:
+        """This world's visit to the site of the running task, None for a task that is one page of files."""
+        task = self.params.task_name
+        if task not in SERVED:
+            return None
+        venue = venue_of(task)
+        if venue not in self._visits:
+            self._visits[venue] = Visit(self._page, make_venue(task))
+        return self._visits[venue]
 
     def _recover(self, action: Action, error: BrowserError) -> Snapshot:
         for _ in range(ATTEMPTS - 1):
             self._note(error)
             self._insist(self._restart)
             try:
-                snapshot = self._page.act(action)
+                snapshot = self._act(action)
                 self._history.append(action)
                 return snapshot
             except BrowserError as again:
@@ -127,35 +158,53 @@ class World:
         """Start the episode and take the actions that it has seen."""
         snapshot = self._fresh()
         for action in (*self._prepared, *self._history):
-            snapshot = self._page.act(action)
+            snapshot = self._act(action)
         return snapshot
 
     def _fresh(self) -> Snapshot:
-        task = self.params.task_name
-        if self._open != task or is_fresh(task) or self._history:
+        if visit := self._visit():
             self._open = ""
-            self._page.open(self._site, page_of(task))
-            self._open = task
+            return self._told(visit.begin(self._wanted()))
+        tasks = self.params.task_names
+        path = path_of(tasks)
+        if self._open != path or any(is_fresh(task) for task in tasks) or self._history:
+            self._open = ""
+            self._page.open(self._site, path)
+            self._open = path
         snapshot = self._page.reset(self._seed, clutter_words(self._seed, self.params.page_size))
         if not snapshot.ready:
-            raise BrowserError(f"{task} was never ready")
-        return snapshot
+            raise BrowserError(f"{', '.join(tasks)} was never ready")
+        return self._told(snapshot)
 
-    def _first_steps(self) -> list[Action]:
-        """The oracle's first `prefilled` steps, but never its last one."""
-        script = find_oracle(self.params.task_name)
+    def _wanted(self) -> Wanted:
+        told = self.params
+        return Wanted(
+            task=told.task_name,
+            seed=self._seed,
+            catalogue=told.catalogue,
+            asked=told.asked,
+            guidance=told.guidance,
+            page_size=told.page_size,
+        )
+
+    def _rehearse(self) -> list[Action]:
+        """The oracle's first `prefilled` steps, but never its last one; where progress is wanted, its whole solution is kept."""
+        self._solution = None
+        script = find_oracle_of(self.params.task_names)
         if script is None:
             return []
         taken: list[Action] = []
-        snapshot = self._fresh()
+        pages = [self._fresh()]
         try:
-            steps = script(snapshot)
+            steps = script(pages[0])
             action = next(steps)
-            while not snapshot.ended:
+            while not pages[-1].ended and (self.params.shaping or len(taken) <= self.params.prefilled):
                 taken.append(action)
-                snapshot = self._page.act(action)
-                if not snapshot.ended:
-                    action = steps.send(snapshot)
+                pages.append(self._act(action))
+                if not pages[-1].ended:
+                    action = steps.send(pages[-1])
         except (StopIteration, OracleLost):
             pass
+        if self.params.shaping and pages[-1].ended:
+            self._solution = Solution(pages[:-1])
         return taken[: min(self.params.prefilled, max(0, len(taken) - 1))]

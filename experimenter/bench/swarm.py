@@ -17,7 +17,7 @@ from typing import Any
 from envs.catalog import get_family
 from envs.task import ParamValue, canonical_digest
 from experimenter.errors import JobError
-from experimenter.evaluation.drones import Figure, measure_flights
+from experimenter.evaluation.drones import MEANINGS, Figure, measure_flights
 from experimenter.execution.job import train_job
 from experimenter.records import RewardKind, RewardProgram, TeacherSpec, TrainJob
 from skills.artifact import load_policy
@@ -25,6 +25,7 @@ from skills.artifact import load_policy
 FAMILY = "quadrotor"
 HELD_OUT_SEED = 10**6
 SHOWN = ("success", "strict_success", "touched", "deadlock", "published_success", "published_collision", "room_success")
+"""Columns of the table of means; all figures follow below it."""
 Params = Mapping[str, ParamValue]
 _EIGHT: Params = {"drones": 8, "density": 0.2}
 _CROWDED: Params = {"drones": 8, "density": 0.8}
@@ -171,27 +172,50 @@ def train_arm(arm: Arm, seed: int, place: Path) -> float:
     return before + time.process_time() - started
 
 
-def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Per arm and flight: mean over seeds of the main figures, and the worst seed's success."""
+def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Per arm and flight: seeds, steps, mean CPU-seconds, the worst seed's success, and every figure.
+
+    A figure is its mean over seeds, and from the lowest to the highest end of the seeds' 95% intervals (`low`, `high`).
+    """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
-        for label, figures in run["flights"].items():
-            groups.setdefault(f"{run['arm']} -> {label}", []).append({**figures, "cpu_s": run["cpu_s"]})
-    summary = {}
-    for label, items in groups.items():
-        means = {name: sum(item[name]["value"] for item in items) / len(items) for name in SHOWN}
-        worst = min(item["success"]["value"] for item in items)
-        seconds = sum(item["cpu_s"] for item in items) / len(items)
-        summary[label] = {"seeds": float(len(items)), "cpu_s": seconds, "worst_success": worst, **means}
-    return summary
+        for label in run["flights"]:
+            groups.setdefault(f"{run['arm']} -> {label}", []).append({**run, "figures": run["flights"][label]})
+    return {label: _summary(items) for label, items in groups.items()}
+
+
+def _summary(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    shared = [name for name in MEANINGS if all(name in item["figures"] for item in items)]
+    figures = {}
+    for name in shared:
+        found = [item["figures"][name] for item in items]
+        figures[name] = {
+            "mean": sum(one["value"] for one in found) / len(found),
+            "low": min(one["low"] for one in found),
+            "high": max(one["high"] for one in found),
+        }
+    return {
+        "seeds": len(items),
+        "steps": items[0]["steps"],
+        "cpu_s": sum(item["cpu_s"] for item in items) / len(items),
+        "worst_success": min(item["figures"]["success"]["value"] for item in items),
+        "figures": figures,
+    }
 
 
 def table(measured: Mapping[str, Any]) -> str:
-    """Lay out what `measure` returned for a terminal."""
-    names = ("seeds", "cpu_s", "worst_success", *SHOWN)
-    lines = ["  ".join([f"{'trained as -> flown as':<38}", *(f"{name:>18}" for name in names)])]
-    for label, row in measured["summary"].items():
-        lines.append("  ".join([f"{label:<38}", *(f"{row[name]:>18.3f}" for name in names)]))
+    """Lay out what `measure` returned for a terminal: means of the main figures, then all figures with what they mean."""
+    summary = measured["summary"]
+    head = f"{'trained as -> flown as':<40}{'seeds':>6}{'steps':>12}{'cpu_s':>8}{'worst':>7}"
+    lines = [head + "".join(f"{name:>21}" for name in SHOWN)]
+    for label, row in summary.items():
+        facts = f"{label:<40}{row['seeds']:>6}{row['steps']:>12,}{row['cpu_s']:>8.0f}{row['worst_success']:>7.3f}"
+        lines.append(facts + "".join(f"{row['figures'][name]['mean']:>21.3f}" for name in SHOWN))
+    for label, row in summary.items():
+        lines += ["", f"{label}: mean over {row['seeds']} seeds, ends of the seeds' 95% intervals"]
+        for name, one in row["figures"].items():
+            span = f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+            lines.append(f"  {name:<30}{span:<26}{MEANINGS[name]}")
     return "\n".join(lines)
 
 

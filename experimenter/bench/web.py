@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,15 +23,17 @@ import numpy as np
 import psutil
 
 from envs.catalog import get_family
-from envs.web.backend import Action, Verb
+from envs.web.backend import Action, Browser, BrowserError, Verb
 from envs.web.browsers import list_installed, open_browser
 from envs.web.env import WebEnv
+from envs.web.fidelity import compare
 from envs.web.launch import list_group
 from envs.web.miniwob import TASKS, miniwob_site, page_of
-from envs.web.survey import load_support, plain, survey_task
+from envs.web.survey import Support, load_support, plain, survey_fidelity, survey_task, survey_trusted
 
 RATED = ("click-test", "click-checkboxes", "email-inbox")
 _WARM_STEPS = 20
+_AGREE = ("same_instruction", "same_elements", "same_outcomes")
 
 
 def measure(seconds: float = 4.0) -> dict[str, Any]:
@@ -42,9 +45,20 @@ def measure(seconds: float = 4.0) -> dict[str, Any]:
         for rates in measured["browsers"].values():
             for task, rate in rates.items():
                 rate["ratio_selenium"] = rate["env"]["steps_per_s"] / peer[task]["steps_per_s"]
+                rate["cpu_ratio_selenium"] = peer[task]["cpu_ms_per_step"] / rate["env"]["cpu_ms_per_step"]
     support = load_support()
-    measured["tasks"] = {name: sum(bool(row["runs"]) for row in table.values()) for name, table in support.items()}
+    measured["tasks"] = {
+        name: sum(bool(table.get(task, {}).get("runs")) for task in TASKS) for name, table in support.items()
+    }
+    measured["fidelity"] = count_fidelity(support.get("lightpanda", {}))
     return measured
+
+
+def count_fidelity(rows: Mapping[str, Mapping[str, object]]) -> dict[str, int]:
+    """Tasks on which Lightpanda does as Chromium does, of those that both run, from the stored survey."""
+    both = [row for row in rows.values() if row.get("runs")]
+    agree = {name: sum(row.get(name) in (None, 1.0) for row in both) for name in _AGREE}
+    return {"both_run": len(both), **agree, "trains": sum(bool(row.get("trains")) for row in both)}
 
 
 def _rate_browser(name: str, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
@@ -187,18 +201,46 @@ def table(measured: dict[str, Any]) -> str:
         lines.append(f"{f'Farama over Selenium, {task}':<42}{one['steps_per_s']:>10.0f}{one['cpu_ms_per_step']:>14.2f}")
     if "selenium" not in measured:
         lines.append("Farama over Selenium: not installed (selenium, chromium-driver)")
+    for name, rates in measured["browsers"].items():
+        ratios = [
+            f"{one['ratio_selenium']:.0f} x ({one['cpu_ratio_selenium']:.0f} x by CPU) on {task}"
+            for task, one in rates.items()
+            if "ratio_selenium" in one
+        ]
+        lines += [f"{name}, env, against Farama: {', '.join(ratios)}"] if ratios else []
     lines += [f"{name}: {count} of {len(TASKS)} tasks run" for name, count in measured["tasks"].items()]
+    told = measured["fidelity"]
+    agree = ", ".join(f"{name.replace('_', ' ')} on {told[name]}" for name in _AGREE)
+    lines.append(
+        f"of {told['both_run']} tasks in both browsers: {agree}; {told['trains']} may be trained in the fast one"
+    )
     return "\n".join(lines)
 
 
-def write_support(path: Path, names: Sequence[str] = (), seeds: Sequence[int] = (0, 1)) -> None:
-    """Survey every task in every installed browser and write envs/web/support.json anew (about ten minutes)."""
+def write_support(path: Path, tasks: Sequence[str] = (), seeds: Sequence[int] = (0, 1)) -> None:
+    """Survey `tasks` (or all) in every installed browser and write them into the file at `path` (all: half an hour)."""
     told: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    for name in names or list_installed():
-        browser = open_browser(name)
-        try:
-            for task in TASKS:
-                told.setdefault(name, {})[task] = plain(survey_task(browser, task, seeds))
-                path.write_text(json.dumps(told, indent=0, sort_keys=True) + "\n")
-        finally:
-            browser.close()
+    real, exam = open_browser("chromium"), open_browser(mode="certify")
+    fast = open_browser("lightpanda") if "lightpanda" in list_installed() else None
+    try:
+        for task in tasks or TASKS:
+            true = survey_task(real, task, seeds)
+            true = replace(true, trusted=survey_trusted(exam, task, seeds))
+            told.setdefault("chromium", {})[task] = plain(true)
+            if fast is not None and task in TASKS:
+                told.setdefault("lightpanda", {})[task] = plain(_survey_fast(fast, real, task, seeds, true))
+            part = path.with_name(path.name + ".part")
+            part.write_text(json.dumps(told, indent=0, sort_keys=True) + "\n")
+            part.replace(path)
+    finally:
+        for browser in (real, exam, fast):
+            if browser is not None:
+                browser.close()
+
+
+def _survey_fast(fast: Browser, real: Browser, task: str, seeds: Sequence[int], true: Support) -> Support:
+    support = survey_task(fast, task, seeds)
+    try:
+        return survey_fidelity(support, compare(fast, real, task, (*seeds, *(seed + 100 for seed in seeds))), true)
+    except BrowserError:
+        return replace(support, trains=False)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from experimenter.cli.bench_audit import audit
+from experimenter.cli.bench_dom import dom
+from experimenter.cli.bench_fly import fly, quadrotor_peer
 from experimenter.cli.bench_qas import qas
 from experimenter.cli.bench_rewards import rewards
 from experimenter.cli.bench_swarm import swarm
@@ -43,8 +45,15 @@ def list_() -> None:
     for name, (_, what) in _BENCHES.items():
         typer.echo(f"{name:18} {what}")
     typer.echo(f"{'audit':18} precision and recall of the reward audit on labelled runs (--make trains new ones)")
+    typer.echo(
+        f"{'fly':18} what the trainer fly learns: hover by rotor speeds, 4 seeds (about 3 CPU-minutes, or --quick)"
+    )
+    typer.echo(f"{'quadrotor-peer':18} quadrotor agent-steps against quad-swarm-rl's, where that is installed")
     typer.echo(f"{'qas':18} what the trainer qas finds: success over seeds, gate counts (about 20 minutes, or --quick)")
     typer.echo(f"{'swarm':18} what the trainer swarm learns, and an ablation (about 40 CPU-minutes, or --quick)")
+    typer.echo(
+        f"{'dom':18} what the trainer dom learns on web pages, judged in Chromium (an hour, or --tasks and --seeds)"
+    )
     typer.echo(f"{'rewards':18} reward search against the hand-written rewards of twelve tasks (an hour, or a night)")
 
 
@@ -71,13 +80,16 @@ for _name, (_, _what) in _BENCHES.items():
     _add(_name, _what)
 app.command("audit")(audit)
 app.command("rewards")(rewards)
+app.command("fly")(fly)
+app.command("quadrotor-peer")(quadrotor_peer)
 app.command("qas")(qas)
 app.command("swarm")(swarm)
+app.command("dom")(dom)
 
 
 @app.command("all")
 def all_() -> None:
-    """Run every benchmark but `rewards`, `qas` and `swarm`, one after another.
+    """Run every benchmark but `rewards`, `qas`, `swarm`, `fly`, `quadrotor-peer` and `dom`, one after another.
 
     Example:  experimenter bench all
     """

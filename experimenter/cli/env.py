@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from experimenter.cli import quantum, web
+from experimenter.cli import quadrotor, quantum, web
 from experimenter.cli.output import home_option, json_option, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Look at the environment families.")
 app.add_typer(quantum.app, name="quantum")
+app.add_typer(quadrotor.app, name="quadrotor")
 
 
 @app.command("list")

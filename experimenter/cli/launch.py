@@ -127,7 +127,7 @@ def budget_in_words(goal: str, default: Budget) -> Budget:
 
 
 def check_task(config: SessionConfig) -> None:
-    """Refuse an unknown family or a task parameter out of its range before anything is written."""
+    """Refuse an unknown family, a task parameter out of its range or a bad trainer setting before anything is written."""
     from envs.catalog import get_family
     from experimenter import registry
 
@@ -146,10 +146,23 @@ def check_task(config: SessionConfig) -> None:
         task = family.resolve_task(config.params)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if config.trainer_settings:
+        _check_settings(config, config.family)
     if config.fitness_weights:
         from experimenter.evaluation.weights import check_weights, family_measures
 
         check_weights(config.fitness_weights, family_measures(family, task), config.family)
+
+
+def _check_settings(config: SessionConfig, family: str) -> None:
+    """Check names and types of the trainer's settings, and their ranges where the trainer has a `check_settings`."""
+    from experimenter import registry
+    from experimenter.trainers.settings import resolve_settings
+
+    trainer = registry.load("trainers", config.trainer or registry.default_trainer(family))()
+    resolve_settings(trainer.name, trainer.default_settings(family), config.trainer_settings)
+    if check := getattr(trainer, "check_settings", None):
+        check(family, config.trainer_settings)
 
 
 def _run(session_id: str, home: Path, *, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from envs.family import EpisodeOutcome
 from envs.task import ParamValue
@@ -25,3 +25,12 @@ class Teacher(Protocol):
         ...
 
     def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+
+@runtime_checkable
+class ValueListener(Protocol):
+    """Optional side of a teacher: it takes what the student itself expects of a task, V(c), where a trainer can say so."""
+
+    def hear(self, params: Mapping[str, ParamValue], value: float) -> None:
+        """Take the expected success, 0 to 1, of an episode with these task parameters before it began."""
+        ...

@@ -90,7 +90,7 @@ def make_space(card: Card, target: Mapping[str, ParamValue], span: Span = Span.T
     """
     whole: dict[str, ParamValue] = {parameter.name: _plain(parameter, parameter.default) for parameter in card.params}
     for name, value in target.items():
-        whole[name] = _checked(card, name, value)
+        whole[name] = checked_value(card, name, value)
     axes = tuple(axis for parameter in card.params if (axis := _axis(parameter, float(whole[parameter.name]), span)))
     names = {axis.name for axis in axes}
     return TaskSpace(axes, {name: value for name, value in whole.items() if name not in names})
@@ -105,7 +105,7 @@ def make_space_from(card: Card, target: Mapping[str, ParamValue], start: Mapping
     whole = direct.params([1.0] * direct.size)
     axes: list[Axis] = []
     for name, value in start.items():
-        checked = float(_checked(card, name, value))
+        checked = float(checked_value(card, name, value))
         parameter = next(parameter for parameter in card.params if parameter.name == name)
         if parameter.fixed:
             raise UsageError(
@@ -128,7 +128,8 @@ def _axis(parameter: Parameter, target: float, span: Span) -> Axis | None:
     return Axis(parameter.name, start, end, parameter.integer, parameter.step)
 
 
-def _checked(card: Card, name: str, value: ParamValue) -> ParamValue:
+def checked_value(card: Card, name: str, value: ParamValue) -> ParamValue:
+    """Value of a parameter as the card wants it; raises `UsageError` on an unknown name or a value out of its range."""
     parameter = next((parameter for parameter in card.params if parameter.name == name), None)
     if parameter is None:
         raise UsageError(unknown(f"task parameter of {card.family}", name, [each.name for each in card.params]))

@@ -3,27 +3,37 @@
 Rooms are stepped together here (a certificate plays them one by one, see `rollout.py`), so that hundreds of drone-episodes take seconds.
 Drones of one room are not independent: intervals resample rooms, and are Wilson's over rooms where every drone did the same.
 
-Figures, each a mean over drones: `success` - within 0.5 m of the goal (mean over 0.05 s) and no contact of any kind after the first 1.5 s;
-`strict_success` - also within 0.5 m throughout the last second; `published_success`, `published_collision` - as in quad-swarm-rl, walls and floor
-not counted; `deadlock` - neither reached nor touched; `touched_<kind>` - a contact of that kind after 1.5 s; `contacts_per_minute` - new contacts of
-all kinds, the first 1.5 s included, a drone-minute; the rest over drones that reached their goal (`time_to_goal_s`, `path_ratio`) or over all.
-`room_success` and `all_succeeded` are shares of rooms: all but one in eight drones, and all drones.
+What each figure means stands in `MEANINGS`; rates and means are over drones, the figures of the published code beside our own. Contacts in the
+first 1.5 s of an episode (the grace period) count only in the contacts a minute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from envs.family import EpisodeOutcome, Family
+from envs.quadrotor.layout import CONTROL_S
+from envs.quadrotor.meanings import KINDS
+from envs.quadrotor.meanings import MEANINGS as OF_EPISODE
 from envs.task import TaskSpec
 from experimenter.evaluation.rollout import RolloutError, world_succeeds
 from skills.artifact import Policy
 from skills.evidence import wilson_interval
 
-KINDS = ("drone", "obstacle", "wall", "floor")
+MEANINGS: Mapping[str, str] = {
+    "success": "within 0.5 m of the goal (mean over 0.05 s) and no contact of any kind after the first 1.5 s",
+    **{name: text for name, text in OF_EPISODE.items() if name not in ("agent_success", "all_succeeded")},
+    "published_deadlock": "as in quad-swarm-rl: neither published success nor collision",
+    **{f"{kind}_contacts_per_minute": f"new contacts of kind {kind} a drone-minute" for kind in KINDS},
+    "time_to_goal_s": "seconds until the goal was reached, over drones that reached it",
+    "path_ratio": "length flown over the straight line from start to goal, over drones that reached it",
+    "room_success": "share of rooms where at most one in eight drones failed",
+    "all_succeeded": OF_EPISODE["all_succeeded"],
+}
+"""Figure -> what it says, in the order in which figures are shown."""
 RATES = (
     "strict_success",
     "published_success",
@@ -81,14 +91,25 @@ def summarise_flights(rooms: Sequence[Sequence[EpisodeOutcome]]) -> dict[str, Fi
         raise ValueError("a summary of flights needs at least one room")
     figures = {"success": _rate([[float(one.success) for one in room] for room in rooms])}
     figures |= {name: _rate([[one.extras[name] for one in room] for room in rooms]) for name in RATES}
+    stuck = [
+        [1.0 - one.extras["published_success"] - one.extras["published_collision"] for one in room] for room in rooms
+    ]
+    figures["published_deadlock"] = _rate(stuck)
     figures |= {name: _mean([[one.extras[name] for one in room] for room in rooms]) for name in MEANS}
+    for kind in KINDS:
+        figures[f"{kind}_contacts_per_minute"] = _mean([[_a_minute(one, kind) for one in room] for room in rooms])
     for name in WHEN_REACHED:
         there = [[one.extras[name] for one in room if one.extras["reached"]] for room in rooms]
         if any(there):
             figures[name] = _mean([room for room in there if room])
     figures["room_success"] = _rate([[float(world_succeeds([one.success for one in room]))] for room in rooms])
     figures["all_succeeded"] = _rate([[float(all(one.success for one in room))] for room in rooms])
-    return figures
+    return {name: figures[name] for name in MEANINGS if name in figures}
+
+
+def _a_minute(outcome: EpisodeOutcome, kind: str) -> float:
+    """New contacts of one kind a drone-minute; a control step is 0.01 s."""
+    return outcome.extras[f"{kind}_contacts"] / (outcome.length * CONTROL_S / 60)
 
 
 def _mean(rooms: Sequence[Sequence[float]]) -> Figure:

@@ -2,7 +2,8 @@
 
 Rule. All arms of a rung get the same env steps and the same training seeds. An arm's score is the interquartile mean of
 held-out fitness pooled over its seeds and episodes (worlds from `seeds.race_seeds`). The best `keep` arms go on; their jobs
-continue from their own checkpoints and later rungs add seeds. A failed or missing job counts as episodes of the worst fitness
+continue from their own checkpoints and later rungs add seeds. With `dominated_share` an arm that is far below the leader late in the race goes
+no further, so that its steps are not spent on what cannot win. A failed or missing job counts as episodes of the worst fitness
 seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the arm
 named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm.
 
@@ -21,7 +22,7 @@ from pydantic import Field
 
 from experimenter.evaluation.statistics import pooled_iqm
 from experimenter.evaluation.weights import weighted_fitness
-from experimenter.records import JobResult, Record, RewardProgram, TrainJob
+from experimenter.records import JobResult, Record, RewardKind, RewardProgram, TrainJob
 from skills.evidence import interquartile_mean
 
 Results = Mapping[str, JobResult]
@@ -44,6 +45,8 @@ class RacePlan(Record):
     rungs: tuple[Rung, ...] = Field(min_length=1)
     fitness_weights: dict[str, float] = Field(default_factory=dict)
     """Further true measure -> weight with which a person counts it in the fitness; empty ranks by the fitness alone."""
+    dominated_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """An arm whose interval ends below this share of the leader's lower end is out, once a quarter of the steps are done; 0: never."""
 
     @property
     def total_steps(self) -> int:
@@ -81,7 +84,11 @@ class Standing(Record):
 
 
 def plan_race(
-    arms: Sequence[RewardProgram], rungs: Sequence[Rung], fitness_weights: Mapping[str, float] | None = None
+    arms: Sequence[RewardProgram],
+    rungs: Sequence[Rung],
+    fitness_weights: Mapping[str, float] | None = None,
+    *,
+    dominated_share: float = 0.0,
 ) -> RacePlan:
     """Put arms and rungs together; raises `ValueError` for rungs that do not grow or arms that are named twice."""
     digests = [arm.digest for arm in arms]
@@ -90,7 +97,12 @@ def plan_race(
     for before, after in pairwise(rungs):
         if after.budget_steps <= before.budget_steps or not set(before.seeds) <= set(after.seeds):
             raise ValueError("every rung needs more steps than the one before, and all of its seeds")
-    return RacePlan(arms=tuple(arms), rungs=tuple(rungs), fitness_weights=dict(fitness_weights or {}))
+    return RacePlan(
+        arms=tuple(arms),
+        rungs=tuple(rungs),
+        fitness_weights=dict(fitness_weights or {}),
+        dominated_share=dominated_share,
+    )
 
 
 def fit_race(
@@ -158,7 +170,7 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
     # sorted() is stable: equal arms stay in the plan's order, simplest first
     ranking = sorted(scores, key=lambda score: (score.episodes == 0, -score.iqm, -score.low))
     good = [score for score in ranking if score.episodes > 0]
-    kept = good[: plan.rungs[rung].keep]
+    kept = _contenders(plan, rung, good[: plan.rungs[rung].keep])
     out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in kept}
     return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
 
@@ -229,6 +241,19 @@ def _job(plan: RacePlan, rung: int, arm: RewardProgram, seed: int, template: Tra
         continues=_job(plan, rung - 1, arm, seed, template).digest if continued else None,
         start_skill=None if continued else template.start_skill,
     )
+
+
+def _contenders(plan: RacePlan, rung: int, kept: Sequence[ArmScore]) -> list[ArmScore]:
+    """The kept arms without those that the leader dominates; early rungs and fitness around zero leave all of them in.
+
+    The native reward stays: what others are worth is told against it, at equal steps.
+    """
+    late = 4 * plan.rungs[rung].budget_steps >= plan.rungs[-1].budget_steps
+    if not kept or not late or not plan.dominated_share or kept[0].low <= 0:
+        return list(kept)
+    least = plan.dominated_share * kept[0].low
+    native = {arm.digest for arm in plan.arms if arm.kind is RewardKind.NATIVE}
+    return [score for score in kept if score is kept[0] or score.arm in native or score.high >= least]
 
 
 def _score(

@@ -3,7 +3,7 @@
 An episode is a world seed: the world is restarted with that seed alone and the policy sees one observation at a time,
 so a result depends neither on its neighbours nor on their order (batched matrix products differ in the last bit with
 the size of the batch, and physics amplifies that). Only the first episode of a world counts. Worlds whose physics is
-columns of one array are stepped side by side, to the same outcomes bit for bit.
+columns of one array, drones among them, are stepped side by side, to the same outcomes bit for bit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, ParamSource
+from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, ParamSource, make_exam
 from envs.task import ParamValue, TaskSpec
 from experimenter.records import Evaluation
 from skills.artifact import Policy
@@ -32,7 +32,10 @@ _TOGETHER = 64
 
 @runtime_checkable
 class ColumnWorlds(BatchEnv, Protocol):
-    """Optional side of a `BatchEnv`: worlds that are seeded one by one and cost little more together than one alone."""
+    """Optional side of a `BatchEnv`: worlds that are seeded one by one and cost little more together than one alone.
+
+    With several agents a world, the slots of world i are its agents in order, slot = i x agents + agent.
+    """
 
     @property
     def steps_together(self) -> bool: ...
@@ -79,7 +82,7 @@ def run_episodes(
     family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int], params: ParamSource | None = None
 ) -> list[EpisodeOutcome]:
     """Run one episode a seed; with `params`, each episode draws its task parameters from it (in the order of `seeds`)."""
-    env = family.make_vec(task, 1, params)
+    env = make_exam(family, task, 1, params)
     try:
         if params is None and len(seeds) > 1 and isinstance(env, ColumnWorlds) and env.steps_together:
             parts = [seeds[start : start + _TOGETHER] for start in range(0, len(seeds), _TOGETHER)]
@@ -94,7 +97,7 @@ def record_rollout(family: Family, task: TaskSpec, policy: Policy, seed: int, *,
     if every < 1:
         raise ValueError(f"every={every} cannot be: expected at least 1")
     frames: list[Frame] = []
-    env = family.make_vec(task, 1)
+    env = make_exam(family, task, 1)
     steps = 0
 
     def look() -> None:
@@ -149,29 +152,39 @@ def _run_episode(
 
 def _run_together(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int]) -> list[EpisodeOutcome]:
     """Run one episode a seed in worlds stepped side by side; the policy still sees one observation at a time."""
-    env = family.make_vec(task, len(seeds))
+    env = make_exam(family, task, len(seeds))
     assert isinstance(env, ColumnWorlds)
+    agents = env.num_envs // len(seeds)
     found: dict[int, EpisodeOutcome] = {}
     try:
         observation = env.reset_each(seeds)
-        rows = [policy.act(observation[slot : slot + 1]) for slot in range(len(seeds))]
+        rows = [policy.act(seen) for seen in np.split(observation, len(seeds))]
         for _ in range(task.horizon):
             action = np.concatenate(rows)
             if not np.isfinite(action).all():
                 bad = next(seed for seed, row in zip(seeds, rows, strict=True) if not np.all(np.isfinite(row)))
                 raise RolloutError(f"the policy gave a non-finite action in the world of seed {bad}")
             step = env.step(action)
-            for outcome in step.outcomes:
-                found.setdefault(outcome.slot, replace(outcome, slot=0))
+            for world, outcomes in _by_world(step.outcomes, agents).items():
+                found.setdefault(world, merge_outcomes(outcomes))
             if len(found) == len(seeds):
-                return [_checked(found[slot], seed) for slot, seed in enumerate(seeds)]
-            for slot in range(len(seeds)):
-                if slot not in found:  # a world that has ended plays on, unheeded, with its last action
-                    rows[slot] = policy.act(step.observation[slot : slot + 1])
+                return [_checked(found[world], seed) for world, seed in enumerate(seeds)]
+            for world, seen in enumerate(np.split(step.observation, len(seeds))):
+                if world not in found:  # a world that has ended plays on, unheeded, with its last actions
+                    rows[world] = policy.act(seen)
     finally:
         env.close()
-    late = next(seed for slot, seed in enumerate(seeds) if slot not in found)
+    late = next(seed for world, seed in enumerate(seeds) if world not in found)
     raise RolloutError(f"the episode of seed {late} did not end within its horizon of {task.horizon} steps")
+
+
+def _by_world(outcomes: Sequence[EpisodeOutcome], agents: int) -> dict[int, list[EpisodeOutcome]]:
+    """Outcomes of each world, numbered as if the world were alone."""
+    worlds: dict[int, list[EpisodeOutcome]] = {}
+    for outcome in outcomes:
+        world, slot = divmod(outcome.slot, agents)
+        worlds.setdefault(world, []).append(replace(outcome, slot=slot))
+    return worlds
 
 
 def merge_outcomes(outcomes: Sequence[EpisodeOutcome]) -> EpisodeOutcome:

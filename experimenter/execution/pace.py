@@ -23,7 +23,7 @@ class Pace:
 
 
 _PACE: dict[str, Pace] = {
-    "walker": Pace(steps_per_s=7500, start_s=11.0, needed_steps=2_000_000),
+    "walker": Pace(steps_per_s=5500, start_s=11.0, needed_steps=2_000_000),
     "quantum": Pace(steps_per_s=600, start_s=5.0, needed_steps=8_000),
     "quadrotor": Pace(steps_per_s=80_000, start_s=5.0, needed_steps=6_000_000),
     "gym:CartPole-v1": Pace(steps_per_s=12000, needed_steps=100_000),

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.family import BatchEnv, FloatArray, NamedState, StepBatch
-from experimenter.curricula.base import Teacher
+from envs.task import ParamValue
+from experimenter.curricula.base import Teacher, ValueListener
 from experimenter.execution.curve import CurveWriter
 
 
@@ -69,6 +70,11 @@ class ListenedWorlds:
     def close_point(self) -> None:
         """Write a point of the curve for what ended since the last one."""
         self._curve.close_point(self._steps, self._inner.drain(), self.losses)
+
+    def hear(self, params: Mapping[str, ParamValue], value: float) -> None:
+        """Tell the teacher, if it listens, what the student expected of an episode with these task parameters."""
+        if isinstance(self._teacher, ValueListener):
+            self._teacher.hear(params, value)
 
     def sync(self, step: int) -> None:
         """Believe the trainer's count where it is ahead: a trainer that resumes without `load_state`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -12,9 +13,13 @@ from envs.task import TaskSpec
 from experimenter.reports import figures
 from experimenter.reports.facts import SessionFacts, TaskFacts, call_text, gather_facts
 from experimenter.reports.lineage import draw_lineage
+from experimenter.reports.measures import Measure, held_params, list_measures, told_params
 from experimenter.wording import count, duration
 from memory.store import Store
 from skills.artifact import ArtifactError
+
+if TYPE_CHECKING:
+    from experimenter.reports.web_section import WebView
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ def render_page(facts: SessionFacts, home: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "count": count}
+    environment.filters |= {"duration": duration, "count": count, "told": told_params, "held": held_params}
     template = environment.get_template("page.html.j2")
     views = [TaskView(task, home) for task in facts.tasks]
     return template.render(facts=facts, views=views, call_text=call_text)
@@ -69,6 +74,12 @@ class TaskView:
         return figures.draw_terms(shown[0]) if shown else ""
 
     @property
+    def measures(self) -> list[Measure]:
+        """The further measures of the certificate's episodes."""
+        skill = self.task.skill
+        return list_measures(skill.family, self._home / "skills" / skill.artifact) if skill is not None else []
+
+    @property
     def film(self) -> str | None:
         """The certified policy, or else the winner's best policy, in a held-out world."""
         folder = self._policy_folder()
@@ -78,6 +89,20 @@ class TaskView:
             return figures.film(self._home, TaskSpec.model_validate(self.task.row.payload), folder)
         except (ArtifactError, ValueError, OSError) as error:
             log.warning("no film of task %s: %s", self.task.row.task_digest, error)
+            return None
+
+    @property
+    def web(self) -> WebView | None:
+        """Episodes as pictures and the browsers side by side, for a policy of web pages."""
+        folder = self._policy_folder()
+        if self.task.row.payload.get("family") != "web" or folder is None or not folder.is_dir():
+            return None
+        from experimenter.reports.web_section import web_view  # other families need no browser
+
+        try:
+            return web_view(TaskSpec.model_validate(self.task.row.payload), folder)
+        except (ArtifactError, ValueError, OSError) as error:
+            log.warning("no web section of task %s: %s", self.task.row.task_digest, error)
             return None
 
     def _policy_folder(self) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from envs.catalog import get_family
 from envs.family import Card
 from envs.task import TaskSpec
+from experimenter.errors import UsageError
 from experimenter.records import Goal, GoalKind, Proposal, SkillBrief, SuccessRule
 from experimenter.research.admission import admit_proposal
 from experimenter.research.feedback import keep_flags
@@ -16,6 +17,7 @@ from experimenter.roles.decomposer import decompose
 from experimenter.roles.goal import known_cards, read_goal
 from experimenter.roles.proposer import TaskBrief, propose
 from experimenter.services import Services
+from experimenter.wording import changed_params
 from memory.tables import TaskRow
 from skills.skill import brief
 
@@ -30,7 +32,10 @@ def understand_goal(services: Services) -> None:
     text = journal.session().goal_text
     goal = read_goal(services.speaker(), text, families=known_cards(config.family), family=config.family, step="goal")
     family = get_family(goal.family)
-    task = family.resolve_task({**goal.target, **config.params}, horizon=goal.horizon, seed=config.seed)
+    try:
+        task = family.resolve_task({**goal.target, **config.params}, horizon=goal.horizon, seed=config.seed)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     rule = goal.rule.evolve(episodes=config.certificate_episodes)
     if config.min_success_rate is not None:
         low = max(0.0, config.min_success_rate - 0.2)
@@ -105,7 +110,8 @@ def take_task(services: Services) -> str:
         _split(services, row)
         row = _first_queued(journal.tasks(), kind="subgoal") or row
     journal.set_task(row.task_digest, "running")
-    params = ", ".join(f"{name} {value}" for name, value in sorted(row.payload["params"].items()))
+    changed = changed_params(row.payload["family"], row.payload["params"])
+    params = ", ".join(f"{name} {value}" for name, value in sorted(changed.items()))
     journal.event(
         f"task:{row.task_digest}", "task", f"task {row.task_digest[:6]}: {row.text} ({params or row.payload['family']})"
     )

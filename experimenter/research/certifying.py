@@ -6,6 +6,8 @@ import re
 from importlib.metadata import version
 from math import isfinite
 
+import numpy as np
+
 from envs.catalog import get_family
 from envs.family import Family, Parameter
 from envs.task import ParamValue, TaskSpec, canonical_digest
@@ -17,8 +19,9 @@ from experimenter.research.feedback import fitness_weights
 from experimenter.research.racing import job_results, winner_jobs
 from experimenter.roles.common import words_of
 from experimenter.services import Services
+from experimenter.wording import changed_params
 from skills.artifact import Policy, load_policy
-from skills.evidence import Evidence, Probe
+from skills.evidence import Evidence, Probe, bootstrap_interval
 from skills.skill import AdmissionRequest, SkillProblem
 
 _PROBE_EPISODES = 20
@@ -38,6 +41,10 @@ def certify_task(services: Services, task_digest: str, generation: int) -> str |
         journal.event(f"uncertified:{task_digest}:{generation}", "skill", text)
         return None
     family, policy = get_family(task.family), load_policy(services.home / "jobs" / best / "policy")
+    text = (
+        f"the certificate: {goal.rule.episodes} held-out episodes that no race has seen, then the region where it holds"
+    )
+    journal.event(f"certifying:{task_digest}:{generation}", "skill", text)
     evaluation = evaluate(family, task, policy, admission_seeds(goal.rule.episodes, attempt=generation))
     probes = probe_region(services, family, task, policy) if _is_worth_probing(services, evaluation) else ()
     job = next(job for job in jobs if job.digest == best)
@@ -92,8 +99,7 @@ def further(parameter: Parameter, value: ParamValue) -> ParamValue:
 
 def skill_name(task: TaskSpec) -> str:
     """A short name from the family and the task parameters that differ from its plain task."""
-    plain = get_family(task.family).resolve_task().params
-    marks = [f"{name}-{_short(value)}" for name, value in sorted(task.params.items()) if value != plain[name]]
+    marks = [f"{name}-{_short(value)}" for name, value in sorted(changed_params(task.family, task.params).items())]
     return re.sub(r"[^A-Za-z0-9_.:+-]", "-", "-".join([task.family.removeprefix("gym:"), *marks]))[:80]
 
 
@@ -124,7 +130,7 @@ def _request(
     goal, session = services.journal.goal(), services.journal.session_id
     return AdmissionRequest(
         name=skill_name(task),
-        description=f"{goal.text} ({task.family}: {words_of(task.params)})",
+        description=f"{goal.text} ({task.family}: {words_of(changed_params(task.family, task.params))})",
         family=task.family,
         task=task.model_dump(mode="json"),
         task_digest=task.digest,
@@ -153,8 +159,9 @@ def _request(
 
 
 def _evidence(evaluation: Evaluation) -> Evidence:
-    """The episodes as the library keeps them: means of the further measures, not every episode's."""
-    return Evidence.model_validate(evaluation.model_dump(exclude={"extras_by_episode"}))
+    """The episodes as the library keeps them: means of the further measures with intervals, not every episode's."""
+    spans = {name: bootstrap_interval(found, np.mean) for name, found in evaluation.extras_by_episode.items()}
+    return Evidence.model_validate({**evaluation.model_dump(exclude={"extras_by_episode"}), "extras_interval": spans})
 
 
 def _short(value: ParamValue) -> str:

@@ -33,6 +33,8 @@ _TIME_SHARE = 0.85
 """Share of the training time that a race is planned for: machines are slower than their table."""
 _LEAST_SHARE = 0.025
 """Share of the steps that a family is known to need below which a rung would rank arms by noise."""
+_DOMINATED_SHARE = 0.25
+"""An arm that is surely below a quarter of the leader's fitness late in the race does not run to its end."""
 _PAST_JOBS = 200
 
 
@@ -122,7 +124,9 @@ def _plan(services: Services, task: TaskSpec, generation: int) -> RacePlan:
         return RacePlan.model_validate(known)
     arms = _arms(services, task.digest, generation)
     weights = fitness_weights(services, task.digest, generation)
-    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation), weights)
+    # an audit of the screens needs every arm at the end
+    share = 0.0 if services.config.audit_screens else _DOMINATED_SHARE
+    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation), weights, dominated_share=share)
     rungs = ", then ".join(f"{rung.budget_steps:,} steps on {len(rung.seeds)} seeds" for rung in plan.rungs)
     text = f"race of {len(arms)} arms ({', '.join(arm.label for arm in arms)}): {rungs}; at most {plan.total_steps:,} env steps"
     services.journal.event(key, "plan", text, plan.model_dump(mode="json"))

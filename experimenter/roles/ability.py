@@ -23,9 +23,14 @@ def fill(card: Card, params: Mapping[str, ParamValue]) -> Params:
 
 
 def plain_of(card: Card, target: Mapping[str, ParamValue]) -> Params:
-    """The plain task of the target's kind: defaults, but what is fixed in a training (`Parameter.fixed`) as in the target."""
-    end = fill(card, target)
-    return {**default_params(card), **{param.name: end[param.name] for param in card.params if param.fixed}}
+    """The plain task of the target's kind: defaults, but what is fixed in a training (`Parameter.fixed`) as in the target.
+
+    What the target makes easier than by default is as in the target too: the way to a near goal does not begin at far ones.
+    """
+    end, plain = fill(card, target), default_params(card)
+    easier = [param for param in axes(card) if (float(end[param.name]) - float(plain[param.name])) * param.step < 0]
+    fixed = [param for param in card.params if param.fixed]
+    return {**plain, **{param.name: end[param.name] for param in (*fixed, *easier)}}
 
 
 def same(a: Mapping[str, ParamValue], b: Mapping[str, ParamValue]) -> bool:

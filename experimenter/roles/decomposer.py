@@ -25,9 +25,13 @@ from experimenter.roles.common import (
     with_fallback,
     words_of,
 )
+from experimenter.roles.web_planner import carry_lines
 from prompts.answers import choice_answer, decomposer_answer
+from prompts.web_answers import WebSubgoalAnswer, web_decomposer_answer
 
 MAX_SUBGOALS = 4
+_PAGES = "web"
+"""The family whose subgoals may carry lines of a plan on a page."""
 _EASY_STEPS = 1.0
 """A task this near to what is known (in natural steps) is not split."""
 
@@ -85,14 +89,16 @@ def _ask(
         return _ask_small(gateway, goal, task, card, skills, step)
     own = [skill for skill in skills if skill.family == card.family]
     messages = ask_messages("decomposer", card=card, goal=goal, task=task, skills=own)
-    schema = decomposer_answer([param.name for param in card.params])
+    names = [param.name for param in card.params]
+    schema = web_decomposer_answer(names) if card.family == _PAGES else decomposer_answer(names)
     answer = gateway.ask_one("decomposer", messages, schema, step=step, max_tokens=1000).value
     subgoals: list[Subgoal] = []
     for item in answer.subgoals:
         taken, notes = take_params(card, item.params)
         for note in notes:
             log.info("decomposer: %s", note)
-        subgoals.append(_subgoal(goal, card, skills, ability.fill(card, taken), item.text, "model"))
+        text = carry_lines(item.text, item.lines) if isinstance(item, WebSubgoalAnswer) else item.text
+        subgoals.append(_subgoal(goal, card, skills, ability.fill(card, taken), text, "model"))
     return _closed(goal, task, card, skills, subgoals)
 
 

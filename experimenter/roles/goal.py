@@ -175,7 +175,9 @@ def _goal(
     reading: str,
     source: str,
 ) -> Goal:
-    said = reading or f"Learn {card.title.rstrip('.')} with {words_of({**default_params(card), **params})}."
+    defaults = default_params(card)
+    changed = {name: value for name, value in params.items() if value != defaults.get(name)}
+    said = reading or f"Learn {card.title.rstrip('.')}{f' with {words_of(changed)}' if changed else ''}."
     return Goal(
         text=text,
         family=card.family,

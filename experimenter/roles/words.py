@@ -127,7 +127,14 @@ def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str
 
 
 def _worded(param: Parameter, text: str) -> float | None:
-    """The value that the first of the card's words for `param` asks for; whole words such as `h2o` before parts of them."""
+    """The value that the card's words for `param` ask for: the longest phrase of several words that the goal holds, else the first word.
+
+    Whole words such as `h2o` come before parts of them.
+    """
+    phrases = sorted((phrase for phrase in param.words if " " in phrase), key=len, reverse=True)
+    for phrase in phrases:
+        if re.search(r"\b" + r"s?(?:\W+\w+){0,3}?\W+".join(map(re.escape, phrase.split())) + r"s?\b", text.lower()):
+            return param.words[phrase]
     whole = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", text.lower())
     return next((param.words[word] for word in (*whole, *tokens(text)) if word in param.words), None)
 

@@ -67,10 +67,17 @@ class Stack:
                 np.matmul(x.swapaxes(-1, -2), slope, out=self._weight_gradients[index])
                 np.sum(slope, axis=1, keepdims=True, out=self._bias_gradients[index])
             if index > 0 or to_input:
-                slope = np.matmul(slope, self.weights[index].swapaxes(-1, -2))
+                slope = _spread(slope, self.weights[index].swapaxes(-1, -2))
             if index > 0:  # through tanh: 1 - x^2
-                slope -= slope * x * x
+                work = x * x
+                work *= slope
+                slope -= work
         return slope
+
+
+def _spread(slope: Float32, weight: Float32) -> Float32:
+    """`slope` [count, m, k] times `weight` [count, k, d]; of a single output it is a product of each with each, for which BLAS is slow."""
+    return slope * weight if slope.shape[-1] == 1 else np.matmul(slope, weight)
 
 
 class Adam:

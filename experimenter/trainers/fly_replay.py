@@ -62,32 +62,46 @@ class Replay:
 
     def draw(self, m: int, n_step: int, gamma: float, weights: Float32, rng: np.random.Generator) -> Batch:
         """Draw m starts uniformly; the reward is what the worlds paid less `weights` times the penalties of each step."""
-        arrays, newest = self.arrays, self.filled - n_step
+        newest = self.filled - n_step
         oldest = self.next if self.filled == self.rows else 0
         flat = rng.integers(0, newest * self.n, m)
         row, world = (oldest + flat // self.n) % self.rows, flat % self.n
-        reward, discount = np.zeros(m, np.float32), np.ones(m, np.float32)
-        usable = np.ones(m, np.bool_)
-        for step in range(n_step):
-            at = (row + step) % self.rows
-            paid = arrays["reward"][at, world]
-            if len(weights):
-                paid = paid - arrays["penalty"][at, world] @ weights
-            reward += discount * np.where(arrays["terminated"][at, world], arrays["reward"][at, world], paid)
-            discount *= np.where(arrays["terminated"][at, world], np.float32(0), np.float32(gamma))
-            usable &= ~(arrays["cut"][at, world] & (discount > 0))
+        steps = (row + np.arange(n_step)[:, None]) % self.rows * self.n + world
+        reward, discount, usable = self._add_up(steps, gamma, weights)
         if not usable.all():
             row, world, reward, discount = row[usable], world[usable], reward[usable], discount[usable]
-        after = (row + n_step) % self.rows
+        start, after = row * self.n + world, (row + n_step) % self.rows * self.n + world
         return Batch(
-            observation=arrays["observation"][row, world],
-            state=arrays["state"][row, world],
-            action=arrays["action"][row, world],
+            observation=self._take("observation", start),
+            state=self._take("state", start),
+            action=self._take("action", start),
             reward=reward,
             discount=discount,
-            next_observation=arrays["observation"][after, world],
-            next_state=arrays["state"][after, world],
+            next_observation=self._take("observation", after),
+            next_state=self._take("state", after),
         )
+
+    def _add_up(
+        self, steps: NDArray[np.int64], gamma: float, weights: Float32
+    ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+        """Discounted rewards, what the successor counts, and whether no step is cut off, [m] each, for `steps` [n, m]."""
+        paid, ended, cut = self._take("reward", steps), self._take("terminated", steps), self._take("cut", steps)
+        if len(weights):
+            paid = np.where(ended, paid, paid - self._take("penalty", steps) @ weights)
+        kept = np.where(ended, np.float32(0), np.float32(gamma))
+        reward, discount = np.zeros(steps.shape[1], np.float32), np.ones(steps.shape[1], np.float32)
+        usable = np.ones(steps.shape[1], np.bool_)
+        for step in range(len(steps)):
+            reward += discount * paid[step]
+            discount *= kept[step]
+            usable &= ~(cut[step] & (discount > 0))
+        return reward, discount, usable
+
+    def _take(self, name: str, at: NDArray[np.int64]) -> NDArray[Any]:
+        """What stands at places row * n + world of an array."""
+        array = self.arrays[name]
+        taken: NDArray[Any] = array.reshape(self.rows * self.n, *array.shape[2:]).take(at, axis=0)
+        return taken
 
     def save(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """State and arrays of a checkpoint."""

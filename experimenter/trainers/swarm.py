@@ -8,6 +8,7 @@ RL" (arXiv 2309.13285); shapes, sizes and schedule are ours. Density and distanc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class SwarmTrainer:
     def default_settings(self, family: str) -> dict[str, ParamValue]:
         """Every setting with its default for `family`."""
         return swarm_settings.default_settings(family)
+
+    def check_settings(self, family: str, overrides: Mapping[str, ParamValue]) -> None:
+        """Raise `UsageError` for an unknown setting or a value that it cannot have."""
+        swarm_settings.make_settings(family, overrides)
 
     def train(self, problem: Problem, budget: TrainBudget, seed: int, listen: Listener) -> TrainedPolicy:
         """Train until `budget.steps` or a STOP; an env step is one drone's. Errors as for `ppo`."""

@@ -69,6 +69,8 @@ def values(card: Card) -> dict[str, Any]:
         "verdict": verdict, "floor": SimpleNamespace(numbers={"rate": 0.5}, state="stuck", reasons=("flat",)),
         "curve": "| step |", "plot": True, "frames": 2, "brief": brief, "operator": "crossover", "lineage": ["l", "m"], "lessons": ("l",), "feedback": "f",
         "numpy": ["exp"], "methods": ["sum"], "builtins": ["abs"], "diagnosis": "d",
+        "page": "<page>\n</page>", "texts": ["t"], "past": ["p"], "left": 3, "verbs": ["click"], "keys": ["Enter"], "usage": ["done()"],
+        "fault": "f", "most": 2, "actions": ["a"], "before": "<page>\n</page>", "after": "<page>\n</page>", "ended": True,
     }  # fmt: skip
 
 

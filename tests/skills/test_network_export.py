@@ -94,8 +94,8 @@ def test_onnx_acts_like_the_library(head: str, activation: str, normalise: bool)
 def test_what_is_no_plain_network_is_refused_in_one_line() -> None:
     spec, tensors = make_network("clip", "tanh")
     for make in (make_c, make_onnx):
-        with pytest.raises(ArtifactError, match="kind 'swarm' cannot be exported to C or ONNX"):
-            make({**spec, "kind": "swarm"}, tensors)
+        with pytest.raises(ArtifactError, match="kind 'other' cannot be exported to C or ONNX"):
+            make({**spec, "kind": "other"}, tensors)
     with pytest.raises(ArtifactError, match="is no C identifier"):
         make_c(spec, tensors, "fly-now")
 

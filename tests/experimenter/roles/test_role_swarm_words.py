@@ -50,3 +50,26 @@ def test_no_rule_leaves_the_eight_drones() -> None:
     subgoals = rule_halving(goal, task, CARD, skills=[])
     assert all(subgoal.params["drones"] == 8 for subgoal in subgoals)
     assert subgoals[-1].params["density"] == 0.2
+
+
+def test_a_nearer_goal_is_no_way_from_farther_ones() -> None:
+    """Goals are 10 m away by default; one at 3 m is easier, and its subgoals do not begin with the harder task."""
+    goal = rule_goal("fly one drone to its goal", CARD)
+    task = get_family("quadrotor").resolve_task({**goal.target, "goal_distance": 3.0})
+    assert ability.plain_of(CARD, task.params)["goal_distance"] == 3.0
+    assert [subgoal.params for subgoal in rule_halving(goal, task, CARD, skills=[])] == [task.params]
+    crowded = get_family("quadrotor").resolve_task({"drones": 8, "goal_distance": 3.0, "density": 0.8})
+    steps = rule_halving(goal, crowded, CARD, skills=[])
+    assert [(step.params["density"], step.params["goal_distance"]) for step in steps] == [
+        (0, 3),
+        (0.4, 3),
+        (0.6, 3),
+        (0.8, 3),
+    ]
+
+
+def test_a_goal_is_read_without_the_parameters_that_nobody_spoke_of() -> None:
+    assert rule_goal("fly eight drones through a crowded room", CARD).reading.endswith("with density 0.2, drones 8.")
+    assert (
+        rule_goal("get a drone to its goal", CARD).reading == "Learn Quadrotors in a room, one or a swarm (Crazyflie)."
+    )
