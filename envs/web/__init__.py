@@ -8,4 +8,5 @@ Read in this order: backend.py (records and protocol), page.js (what runs inside
 transport.py, cdp.py, guard.py, chromium.py, lightpanda.py (browsers), instruction.py, actions.py, encoding.py, world.py, batch.py,
 env.py, oracles.py and oracle_*.py, params.py, card.py, family.py. Sites of many pages with a state of their own: served.py,
 served.js, workplace.py, the shop (shop/) and the tracker (tracker/); tasks.py numbers the tasks of all sites.
+Between a model and a page: language.py, grounding.py, demonstrations.py.
 """

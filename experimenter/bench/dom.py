@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from envs.catalog import get_family
 from envs.task import ParamValue, TaskSpec, canonical_digest
 from envs.web.browsers import list_installed
-from envs.web.miniwob import TASKS
+from envs.web.tasks import ALL_TASKS
 from experimenter.errors import JobError, UsageError
 from experimenter.evaluation.rollout import evaluate
 from experimenter.execution.curve import CURVE_FILE, read_curve
@@ -33,7 +33,7 @@ from skills.dom_policy import DomPolicy
 from skills.evidence import wilson_interval
 
 FAMILY = "web"
-HELD_OUT_SEED = 10**6
+HELD_OUT_SEED = 3 * 10**6
 SOLVED = 0.95
 WINDOW = 200
 """Episodes of the task itself over which a training counts as having reached SOLVED."""
@@ -78,8 +78,8 @@ COURSES: Mapping[str, Course] = {
 def list_courses(tasks: Sequence[str] = (), steps: int = 0) -> list[Course]:
     """The courses of `tasks` (all claimed ones when none is named), each of `steps` where given; raises `UsageError` for an unknown task."""
     for task in tasks:
-        if task not in TASKS:
-            raise UsageError(f"unknown task {task!r} of bench dom. Known: {', '.join(TASKS)}.")
+        if task not in ALL_TASKS:
+            raise UsageError(f"unknown task {task!r} of bench dom. Known: {', '.join(ALL_TASKS)}.")
     chosen = [COURSES.get(task, Course(task=task)) for task in tasks or COURSES]
     return [dataclasses.replace(course, steps=steps) if steps else course for course in chosen]
 
@@ -102,7 +102,7 @@ def run_seed(course: Course, seed: int, out: str, pages: int) -> dict[str, Any]:
     """Train one course with one seed and judge it, or read how that went."""
     place = Path(out) / f"{course.task}-{seed}-{canonical_digest([dataclasses.asdict(course), seed])}"
     place.mkdir(parents=True, exist_ok=True)
-    task = get_family(FAMILY).resolve_task({"task": TASKS.index(course.task), **course.params})
+    task = get_family(FAMILY).resolve_task({"task": ALL_TASKS.index(course.task), **course.params})
     trained = _kept(place / "trained.json", lambda: _train(course, task, seed, place))
     judged = _kept(place / f"judged-{pages}.json", lambda: _judge_both(task, place, pages))
     return {"task": course.task, "seed": seed, "budget": course.steps, **trained, **judged}

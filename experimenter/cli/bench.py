@@ -13,6 +13,7 @@ from experimenter.cli.bench_fly import fly, quadrotor_peer
 from experimenter.cli.bench_qas import qas
 from experimenter.cli.bench_rewards import rewards
 from experimenter.cli.bench_swarm import swarm
+from experimenter.cli.bench_web_model import web_model
 from experimenter.cli.output import json_option, print_json
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ def list_() -> None:
     typer.echo(
         f"{'dom':18} what the trainer dom learns on web pages, judged in Chromium (an hour, or --tasks and --seeds)"
     )
+    typer.echo(f"{'web-model':18} a language model as web agent, planner and judge of outcomes")
     typer.echo(f"{'rewards':18} reward search against the hand-written rewards of twelve tasks (an hour, or a night)")
 
 
@@ -85,11 +87,12 @@ app.command("quadrotor-peer")(quadrotor_peer)
 app.command("qas")(qas)
 app.command("swarm")(swarm)
 app.command("dom")(dom)
+app.command("web-model")(web_model)
 
 
 @app.command("all")
 def all_() -> None:
-    """Run every benchmark but `rewards`, `qas`, `swarm`, `fly`, `quadrotor-peer` and `dom`, one after another.
+    """Run every benchmark but `rewards`, `qas`, `swarm`, `fly`, `quadrotor-peer`, `dom` and `web-model`, one after another.
 
     Example:  experimenter bench all
     """

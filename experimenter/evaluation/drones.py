@@ -1,6 +1,6 @@
 """How well a policy flies, over many drone-episodes at once: every published and every stricter figure, with intervals.
 
-Rooms are stepped together here (a certificate plays them one by one, see `rollout.py`), so that hundreds of drone-episodes take seconds.
+Rooms are stepped together, so that hundreds of drone-episodes take seconds.
 Drones of one room are not independent: intervals resample rooms, and are Wilson's over rooms where every drone did the same.
 
 What each figure means stands in `MEANINGS`; rates and means are over drones, the figures of the published code beside our own. Contacts in the

@@ -26,6 +26,7 @@ _PACE: dict[str, Pace] = {
     "walker": Pace(steps_per_s=5500, start_s=11.0, needed_steps=2_000_000),
     "quantum": Pace(steps_per_s=600, start_s=5.0, needed_steps=8_000),
     "quadrotor": Pace(steps_per_s=80_000, start_s=5.0, needed_steps=6_000_000),
+    "web": Pace(steps_per_s=200, start_s=8.0, needed_steps=15_000),
     "gym:CartPole-v1": Pace(steps_per_s=12000, needed_steps=100_000),
     "gym:Acrobot-v1": Pace(steps_per_s=6000, needed_steps=200_000),
     "gym:MountainCar-v0": Pace(steps_per_s=12000, needed_steps=400_000),

@@ -42,6 +42,7 @@ assert (LAYOUT.size, LAYOUT.actions) == (encoding.SIZE, COUNT)
 _COPY_BIAS, _KEY_BIAS = -2.0, -3.0
 """First logits of actions that few tasks need, beside 0 of clicking and typing: what a random policy tries."""
 _CLICK_PRIOR = {encoding.IS_PHRASE: 1.0, encoding.AROUND_IS_PHRASE: 0.5, encoding.CLICKED: -1.0}
+_COPY_PRIOR = {encoding.AFTER_PHRASE: 3.0}
 _PAIR_PRIOR = {encoding.VALUE_IS: -2.0, encoding.NAMED: 1.0}
 _FIELD_PRIOR = {encoding.IS_WORD: -2.0, encoding.IS_CLIP: 1.0}
 """First weights of the shallow paths, times the setting `prior`: what the instruction names is tried more, what is done already less."""
@@ -257,6 +258,8 @@ class _Pointer(nn.Module):
             self.keys.bias.fill_(_KEY_BIAS)
             for column, value in _CLICK_PRIOR.items():
                 self.shallow.weight[0, column] += scale * value
+            for column, value in _COPY_PRIOR.items():
+                self.shallow.weight[1, column] += scale * value
             for column, value in _PAIR_PRIOR.items():
                 self.pair.bias[column] += scale * value
             for column, value in _FIELD_PRIOR.items():

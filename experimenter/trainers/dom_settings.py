@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from envs.task import ParamValue
 from experimenter.errors import UsageError
 from experimenter.trainers import dom_options
-from experimenter.trainers.dom_options import ArcherOptions, AwrOptions, DqnOptions, PhaseOptions
 from experimenter.trainers.dom_options import BOUNDS as OPTION_BOUNDS
 from experimenter.trainers.dom_options import ArcherOptions, AwrOptions, DqnOptions, PhaseOptions
 from experimenter.trainers.settings import require, resolve_settings

@@ -84,7 +84,10 @@ _QUADROTOR: Mapping[str, ParamValue] = {
 def default_settings(family: str) -> dict[str, ParamValue]:
     """Every setting with its default for `family`."""
     generic: dict[str, ParamValue] = {field.name: field.default for field in fields(SwarmSettings)}  # type: ignore[misc]  # dataclass defaults are typed Any
-    return {**generic, **(_QUADROTOR if family in FAMILIES else ppo_settings.default_settings(family))}
+    return {
+        **generic,
+        **(_QUADROTOR if family.partition(":")[0] in FAMILIES else ppo_settings.default_settings(family)),
+    }
 
 
 def make_settings(family: str, overrides: Mapping[str, ParamValue]) -> SwarmSettings:

@@ -166,6 +166,10 @@ def test_examinations_are_in_the_real_browser_with_trusted_input(monkeypatch: py
         env.close()
 
 
+BY_SCRIPT_ONLY = ("click-pie-nodelay", "find-greatest", "social-media", "terminal", "tic-tac-toe")
+"""What these oracles act on shows nowhere on some pages (or, the last, the game cannot always be won): see support.json."""
+
+
 def solve_by_hand(task: str, seeds: range, check: Callable[[int], None]) -> None:
     browser = open_browser(mode="certify")
     try:
@@ -178,7 +182,7 @@ def solve_by_hand(task: str, seeds: range, check: Callable[[int], None]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", [task for task in list_oracles() if task in TASKS and task != "tic-tac-toe"])
+@pytest.mark.parametrize("task", [task for task in list_oracles() if task in TASKS and task not in BY_SCRIPT_ONLY])
 def test_every_oracle_solves_its_task_by_hand(task: str) -> None:
     if not is_installed():
         pytest.skip("no Chromium here: apt-get install chromium")

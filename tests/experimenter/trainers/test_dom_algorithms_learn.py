@@ -142,26 +142,6 @@ def test_it_learns_to_click_the_named_button(name: str) -> None:
     assert np.mean(rates[:2]) < 0.7 < 0.85 < np.mean(rates[-6:])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("dqn", {"dqn_every": 2}),
-        ("dqn", {"dqn_exploration": "noisy", "dqn_every": 2}),
-        ("archer", {"archer_critic_updates": 4, "archer_actor_updates": 8}),
-        ("phase", {}),
-    ],
-)
-def test_it_learns_two_steps(name: str, changes: dict[str, Any]) -> None:
-    """First the named button, then Submit; random clicking succeeds in under a third of the episodes."""
-    with one_thread():
-        _, algorithm = make(name, width=32, heads=4, **changes)
-        pages = Pages(ToyPages(4, two_steps=True))
-        pages.restart(3)
-        rates = run(pages, algorithm, 90)
-    assert np.mean(rates[:4]) < 0.35 < 0.8 < np.mean(rates[-8:])
-
-
 def test_an_unknown_exploration_is_one_line() -> None:
     with pytest.raises(UsageError, match="dqn_exploration='greedy' of the trainer dom must be epsilon or noisy"):
         make("dqn", dqn_exploration="greedy")
