@@ -59,14 +59,14 @@ class Rollout:
     every: int
 
 
-def evaluate(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int]) -> Evaluation:
+def evaluate(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int], *, exam: bool = True) -> Evaluation:
     """Run one episode for each world seed and return what happened, in the order of `seeds`.
 
-    The task parameters are the task's own. Raises `RolloutError` for non-finite actions or outcomes.
+    Without `exam`, a family that is examined elsewhere than it trains (web pages) is played where it trains: much cheaper, for races. The task parameters are the task's own. Raises `RolloutError` for non-finite actions or outcomes.
     """
     if not seeds:
         raise ValueError("an evaluation needs at least one seed")
-    outcomes = run_episodes(family, task, policy, seeds)
+    outcomes = run_episodes(family, task, policy, seeds, exam=exam)
     return Evaluation(
         seeds=tuple(int(seed) for seed in seeds),
         fitness=tuple(float(o.fitness) for o in outcomes),
@@ -79,10 +79,16 @@ def evaluate(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int
 
 
 def run_episodes(
-    family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int], params: ParamSource | None = None
+    family: Family,
+    task: TaskSpec,
+    policy: Policy,
+    seeds: Sequence[int],
+    params: ParamSource | None = None,
+    *,
+    exam: bool = True,
 ) -> list[EpisodeOutcome]:
     """Run one episode a seed; with `params`, each episode draws its task parameters from it (in the order of `seeds`)."""
-    env = make_exam(family, task, 1, params)
+    env = make_exam(family, task, 1, params) if exam else family.make_vec(task, 1, params)
     try:
         if params is None and len(seeds) > 1 and isinstance(env, ColumnWorlds) and env.steps_together:
             parts = [seeds[start : start + _TOGETHER] for start in range(0, len(seeds), _TOGETHER)]

@@ -162,7 +162,7 @@ def evaluate_job(job: TrainJob, folder: JobFolder) -> Evaluation:
     with boundary("evaluate"):
         policy = load_policy(folder.policy)
         family = get_family(job.task.family)
-        evaluation = evaluate(family, job.task, policy, race_seeds(job.eval_episodes))
+        evaluation = evaluate(family, job.task, policy, race_seeds(job.eval_episodes), exam=False)
         files.write_record(folder.root / "evaluation.json", evaluation)
     return evaluation
 
