@@ -62,7 +62,8 @@ class Rollout:
 def evaluate(family: Family, task: TaskSpec, policy: Policy, seeds: Sequence[int], *, exam: bool = True) -> Evaluation:
     """Run one episode for each world seed and return what happened, in the order of `seeds`.
 
-    Without `exam`, a family that is examined elsewhere than it trains (web pages) is played where it trains: much cheaper, for races. The task parameters are the task's own. Raises `RolloutError` for non-finite actions or outcomes.
+    The task parameters are the task's own. Without `exam`, a family that is examined elsewhere than it trains (web pages) is played
+    where it trains, which is much cheaper: for races. Raises `RolloutError` for non-finite actions or outcomes.
     """
     if not seeds:
         raise ValueError("an evaluation needs at least one seed")
