@@ -122,7 +122,7 @@ def _number(name: str, value: ParamValue) -> ParamValue:
     near = difflib.get_close_matches(value.lower(), known, n=1)
     hint = f"Did you mean {CHOICES[name][known.index(near[0])]!r}? " if near else ""
     numbered = ", ".join(f"{index} {choice}" for index, choice in enumerate(CHOICES[name]))
-    raise ValueError(f"quadrotor: unknown {name.replace('_', ' ')} {value!r}. {hint}Known: {numbered}.")
+    raise ValueError(f"quadrotor: unknown {name} {value!r}. {hint}Known: {numbered}.")
 
 
 def check_capacity(drones: int, room_m: float, density: float) -> None:

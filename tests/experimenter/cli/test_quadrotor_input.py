@@ -52,7 +52,7 @@ def refuse(home: Path, *words: str) -> str:
         (["action_mode=7"], "quadrotor: action_mode = 7 is not a whole number from 0 to 4."),
         (
             ["action_mode=torque"],
-            "quadrotor: unknown action mode 'torque'. Known: 0 motor thrust, 1 rotor speed, "
+            "quadrotor: unknown action_mode 'torque'. Known: 0 motor thrust, 1 rotor speed, "
             "2 collective thrust and body rates, 3 attitude, 4 velocity.",
         ),
         (["goal=99"], "quadrotor: goal = 99 is not a whole number from 0 to 10."),
