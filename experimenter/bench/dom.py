@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -23,10 +22,10 @@ from envs.catalog import get_family
 from envs.task import ParamValue, TaskSpec, canonical_digest
 from envs.web.browsers import list_installed
 from envs.web.tasks import ALL_TASKS
-from experimenter.errors import JobError, UsageError
+from experimenter.bench.metered import train_metered
+from experimenter.errors import UsageError
 from experimenter.evaluation.rollout import evaluate
 from experimenter.execution.curve import CURVE_FILE, read_curve
-from experimenter.execution.job import train_job
 from experimenter.records import CurvePoint, RewardKind, RewardProgram, TeacherSpec, TrainJob
 from skills.artifact import load_policy
 from skills.dom_policy import DomPolicy
@@ -132,29 +131,14 @@ def _train(course: Course, task: TaskSpec, seed: int, place: Path) -> dict[str, 
         budget_steps=course.steps,
         schedule_steps=course.steps,
     )
-    spent_file, started, cpu = place / "spent.json", time.monotonic(), time.process_time()
-    before: dict[str, float] = json.loads(spent_file.read_text()) if spent_file.exists() else {"wall": 0.0, "cpu": 0.0}
-
-    def spent() -> dict[str, float]:
-        return {
-            "wall": before["wall"] + time.monotonic() - started,
-            "cpu": before["cpu"] + time.process_time() - cpu,
-        }
-
-    def note() -> bool:
-        spent_file.write_text(json.dumps(spent()))
-        return False
-
-    outcome = train_job(job, place, note)
-    if outcome.failure is not None:
-        raise JobError(f"the bench's training in {place} failed: {outcome.failure.message}")
+    took = train_metered(job, place)
     curve = read_curve(place / CURVE_FILE, course.steps)
     return {
         "browsers": list(list_installed()),
-        "steps": outcome.steps,
-        "steps_to_solved": steps_to(curve, SOLVED) or (outcome.steps if outcome.steps < course.steps else None),
-        "wall_s": spent()["wall"],
-        "cpu_s": spent()["cpu"],
+        "steps": took.steps,
+        "steps_to_solved": steps_to(curve, SOLVED) or (took.steps if took.steps < course.steps else None),
+        "wall_s": took.wall_s,
+        "cpu_s": took.cpu_s,
         "browser_failures": max((point.losses.get("browser_failures", 0.0) for point in curve), default=0.0),
         "curve": [[point.step, point.success, point.losses.get("sampled_success")] for point in curve],
     }

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ import numpy as np
 from envs.catalog import get_family
 from envs.family import BatchEnv, EpisodeOutcome
 from envs.task import ParamValue, TaskSpec, canonical_digest
-from experimenter.errors import JobError
-from experimenter.execution.job import train_job
+from experimenter.bench.metered import train_metered
 from experimenter.records import RewardKind, RewardProgram, TeacherSpec, TrainJob
 from skills.artifact import Policy, load_policy
 from skills.evidence import wilson_interval
@@ -109,17 +107,7 @@ def train(task: TaskSpec, seed: int, plan: Plan, place: Path) -> float:
         budget_steps=plan.steps,
         schedule_steps=plan.steps,
     )
-    spent_file, started = place / "cpu_s.json", time.process_time()
-    before: float = json.loads(spent_file.read_text()) if spent_file.exists() else 0.0
-
-    def count() -> bool:
-        spent_file.write_text(json.dumps(before + time.process_time() - started))
-        return False
-
-    outcome = train_job(job, place, count)
-    if outcome.failure is not None:
-        raise JobError(f"the bench's training in {place} failed: {outcome.failure.message}")
-    return before + time.process_time() - started
+    return train_metered(job, place).cpu_s
 
 
 def fly(task: TaskSpec, policy: Policy) -> list[EpisodeOutcome]:

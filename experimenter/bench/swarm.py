@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,8 @@ from typing import Any
 
 from envs.catalog import get_family
 from envs.task import ParamValue, canonical_digest
-from experimenter.errors import JobError
+from experimenter.bench.metered import train_metered
 from experimenter.evaluation.drones import MEANINGS, Figure, measure_flights
-from experimenter.execution.job import train_job
 from experimenter.records import RewardKind, RewardProgram, TeacherSpec, TrainJob
 from skills.artifact import load_policy
 
@@ -159,17 +157,7 @@ def train_arm(arm: Arm, seed: int, place: Path) -> float:
         budget_steps=arm.steps,
         schedule_steps=arm.steps,
     )
-    spent_file, started = place / "cpu_s.json", time.process_time()
-    before: float = json.loads(spent_file.read_text()) if spent_file.exists() else 0.0
-
-    def count() -> bool:
-        spent_file.write_text(json.dumps(before + time.process_time() - started))
-        return False
-
-    outcome = train_job(job, place, count)
-    if outcome.failure is not None:
-        raise JobError(f"the bench's training in {place} failed: {outcome.failure.message}")
-    return before + time.process_time() - started
+    return train_metered(job, place).cpu_s
 
 
 def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
