@@ -13,7 +13,7 @@ from experimenter.errors import UsageError
 from experimenter.records import Record
 
 PRESETS: dict[str, dict[str, int]] = {
-    "quick": {"seeds": 3, "candidates": 3, "generations": 3, "search_seeds": 2, "search_episodes": 10, "episodes": 20},
+    "quick": {"seeds": 3, "candidates": 3, "generations": 3, "search_seeds": 4, "search_episodes": 10, "episodes": 20},
     "full": {"seeds": 5, "candidates": 6, "generations": 5, "search_seeds": 3, "search_episodes": 20, "episodes": 30},
 }
 """What the two modes set where the person says nothing."""
