@@ -22,7 +22,8 @@ def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
     """Forecast of a search: env steps, training runs."""
     steps = runs = 0
     for generation in range(options.generations if options.candidates else 1):
-        arms = options.candidates + (_BASELINES if generation == 0 else 2)
+        known = 2 if generation else 0  # the native reward and the best so far race again, but have their runs
+        arms = known + options.candidates + (0 if generation else _BASELINES)
         rungs = fit_race(
             arms,
             total_steps=2**62,
@@ -30,11 +31,11 @@ def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
             seeds_final=options.search_seeds,
             finalists=2,
         )
-        steps += race_cost(rungs, arms)
+        steps += race_cost(rungs, arms) - known * race_cost(rungs[:1], 1) - bool(known) * race_cost(rungs, 1)
         alive = arms
         for rung in rungs:
-            runs += alive * len(rung.seeds)
-            alive = min(alive, rung.keep)
+            runs += (alive - known) * len(rung.seeds)
+            alive, known = min(alive, rung.keep), min(known, 1)
     return steps, runs
 
 

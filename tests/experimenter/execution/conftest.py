@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from envs.task import ParamValue, TaskSpec
@@ -15,6 +16,7 @@ from experimenter.records import RewardKind, RewardProgram, TeacherSpec, TrainJo
 
 HERE = Path(__file__).parent
 MakeJob = Callable[..., TrainJob]
+Living = Callable[[], set[psutil.Process]]
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +66,13 @@ def make_job() -> MakeJob:
         )
 
     return make
+
+
+@pytest.fixture
+def living_children() -> Living:
+    """Lists the living processes that descend from this one; compare with those before, for other tests' may not have been collected yet."""
+
+    def find() -> set[psutil.Process]:
+        return {p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE}
+
+    return find

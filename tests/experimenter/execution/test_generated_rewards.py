@@ -19,6 +19,7 @@ from experimenter.records import JobStatus, RewardKind, RewardProgram, TrainJob
 from experimenter.sandbox.confine import Level, describe_confinement
 
 MakeJob = Callable[..., TrainJob]
+Living = Callable[[], set[psutil.Process]]
 pytestmark = pytest.mark.skipif(
     describe_confinement().level is Level.NONE, reason="this machine cannot confine generated code"
 )
@@ -59,15 +60,16 @@ def test_generated_reward_trains_confined(tmp_path: Path, make_job: MakeJob, exe
     assert last.reward == pytest.approx(40 * (last.terms["near"] + last.terms["effort"]), rel=1e-6)
 
 
-def test_endless_reward_is_killed_at_the_limit(tmp_path: Path, make_job: MakeJob) -> None:
+def test_endless_reward_is_killed_at_the_limit(tmp_path: Path, make_job: MakeJob, living_children: Living) -> None:
+    before = living_children()
     job = make_job(reward=make_reward(ENDLESS), wall_limit_s=5.0)
-    started = time.monotonic()
-    (result,) = LocalExecutor(tmp_path, workers=1).run([job])
+    started, executor = time.monotonic(), LocalExecutor(tmp_path, workers=1)
+    (result,) = executor.run([job])
     assert result.failure is not None
     assert (result.status, result.failure.kind) == (JobStatus.KILLED, "timeout")
     assert time.monotonic() - started < 25.0 and result.cpu_s > 1.0
-    left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-    assert left == []
+    executor.close()
+    assert living_children() <= before
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from experimenter.execution.local import LocalExecutor, count_cores
 from experimenter.records import JobResult, JobStatus, RewardKind, RewardProgram, TrainJob
 
 MakeJob = Callable[..., TrainJob]
+Living = Callable[[], set[psutil.Process]]
 
 
 def make_local(home: Path, workers: int = 1, grace_s: float = 5.0, stall_s: float = 30.0) -> LocalExecutor:
@@ -232,12 +233,15 @@ def test_kill_of_the_parent_takes_the_workers_along_and_a_new_run_finishes(tmp_p
     assert [p.fitness for p in resumed.curve] == [p.fitness for p in whole.curve]
 
 
-def test_closing_the_iterator_leaves_no_processes(tmp_path: Path, make_job: MakeJob) -> None:
+def test_closing_the_iterator_leaves_no_processes(tmp_path: Path, make_job: MakeJob, living_children: Living) -> None:
+    before = living_children()
     jobs = [make_job(seed=0, steps=160), make_job(seed=1, steps=10**6, settings={"pause_s": 0.02})]
-    results = make_local(tmp_path, workers=2).run(jobs)
+    executor = make_local(tmp_path, workers=2)
+    results = executor.run(jobs)
     assert next(iter(results)).job_digest == jobs[0].digest
     results.close()  # type: ignore[attr-defined]  # run is a generator
-    assert [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE] == []
+    executor.close()
+    assert living_children() <= before
     assert (tmp_path / "jobs" / jobs[1].digest / "work" / "checkpoint").is_dir()
 
 
