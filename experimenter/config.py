@@ -59,6 +59,7 @@ class SessionConfig(Record):
     """None takes the one that is made for the task's family (`registry.default_trainer`)."""
     trainer_settings: dict[str, ParamValue] = Field(default_factory=dict)
     teacher: str = "fixed"
+    teacher_settings: dict[str, ParamValue] = Field(default_factory=dict)
     executor: str = "local"
     workers: int | None = Field(default=None, ge=1)
     """Training processes side by side; None takes the number of cores."""

@@ -13,7 +13,7 @@ from envs.web.oracles import OracleLost, Script, oracle
 def email_inbox(page: Snapshot) -> Script:
     """Read what is asked, open the mail where it must be open, do it."""
     told = page.instruction
-    found = re.search(r"(?:email by|reply to|[Ff]orward the email from|message from) (\w+)", told)
+    found = re.search(r"(?:email by|reply to|[Ff]orward the email from|message from) ([\w'-]+)", told)
     if not found:
         raise OracleLost(f"no sender in {told!r}")
     sender = text_is(page, found[1])
@@ -24,7 +24,7 @@ def email_inbox(page: Snapshot) -> Script:
     page = yield click(sender)
     if "forward" in told.lower():
         page = yield click(text_is(page, "Forward"))
-        to = re.search(r"to (\w+)\.?$", told)
+        to = re.search(r"to ([\w'-]+)\.?$", told)
         if not to:
             raise OracleLost(f"no receiver in {told!r}")
         page = yield write(named(page, "forward-sender"), to[1])

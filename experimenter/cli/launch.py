@@ -146,6 +146,8 @@ def check_task(config: SessionConfig) -> None:
         task = family.resolve_task(config.params)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    # built to be checked: it names a bad setting, and a teacher that cannot move along this family's parameters
+    registry.load("teachers", config.teacher)(family.card(), dict(task.params), dict(config.teacher_settings), 0)
     if config.trainer_settings:
         _check_settings(config, config.family)
     if config.fitness_weights:

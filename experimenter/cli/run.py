@@ -21,6 +21,8 @@ Examples:
 
     experimenter run "learn to land softly" --env gym:LunarLanderContinuous-v3 --model openai/my-model --base-url http://127.0.0.1:8000/v1
 
+    experimenter run "buy a red cotton shirt in the shop" --teacher widen --teacher-set start=prefilled=7 --teacher-set steps=7
+
     experimenter run "walk" --env walker --feedback "less energy, keep the hull level" --fitness effort=-0.1 --ask
 
 Ctrl-C stops at the next boundary and says how to resume; after a kill, `experimenter session resume` goes on. With --ask the session
@@ -67,7 +69,11 @@ def run(
         str | None, typer.Option(help="ppo, swarm, fly, sb3, ...; default: the one made for the family.")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Trainer setting NAME=VALUE (repeatable).")] = None,
-    teacher: Annotated[str | None, typer.Option(help="fixed, uniform, ladder, alp_gmm.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="fixed, uniform, ladder, widen, alp_gmm, ...")] = None,
+    teacher_set: Annotated[
+        list[str] | None,
+        typer.Option("--teacher-set", help="Teacher setting NAME=VALUE, such as start=density=0.2 (repeatable)."),
+    ] = None,
     executor: Annotated[str | None, typer.Option(help="local, inline or ray.")] = None,
     workers: Annotated[int | None, typer.Option(help="Training processes side by side (default: cores).")] = None,
     seed: Annotated[int | None, typer.Option(help="Base seed.")] = None,
@@ -110,6 +116,7 @@ def run(
         "trainer": trainer,
         "trainer_settings": pairs(set_, "--set"),
         "teacher": teacher,
+        "teacher_settings": pairs(teacher_set, "--teacher-set"),
         "executor": executor,
         "workers": workers,
         "seed": seed,

@@ -193,7 +193,7 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
         reward=RewardProgram(kind=RewardKind.NATIVE),
         trainer=config.trainer or default_trainer(task.family),
         settings=config.trainer_settings,
-        teacher=TeacherSpec(name=config.teacher),
+        teacher=TeacherSpec(name=config.teacher, settings=config.teacher_settings),
         seed=config.seed,
         budget_steps=1,
         schedule_steps=schedule,

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.experimenter.conftest import CommandLine
 from tests.experimenter.llm.fake_server import FakeServer, refuse
 
@@ -91,3 +93,33 @@ def test_doctor_is_an_object_of_findings(command_line: CommandLine) -> None:
     names = {finding["name"]: finding["state"] for finding in shown["findings"]}
     assert {"distribution", "sandbox", "model", "database", "home"} <= set(names)
     assert all(finding["do"] for finding in shown["findings"] if finding["state"] == "problem")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--teacher", "wide"), "Did you mean 'widen'"),
+        (("--teacher", "widen", "--teacher-set", "strat=1"), "Did you mean 'start'"),
+        (("--teacher", "widen", "--teacher-set", "start=gravty=1"), "gravty"),
+        (("--teacher-set", "pass_mark=0.5"), "fixed teacher: 'pass_mark'"),
+        (("--teacher-set", "pass_mark"), "is not NAME=VALUE"),
+    ],
+)
+def test_a_teachers_settings_are_checked_before_anything_is_written(
+    command_line: CommandLine, given: tuple[str, ...], told: str
+) -> None:
+    done = command_line.run("run", "hover", "--env", "quadrotor", *given)
+    assert done.returncode == 2 and told in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert command_line.json("session", "list")["sessions"] == []
+
+
+@pytest.mark.slow
+def test_a_teachers_settings_reach_the_training_runs(command_line: CommandLine) -> None:
+    lesson = ("--teacher", "widen", "--teacher-set", "start=goal_distance=1", "--teacher-set", "pass_mark=0.6")
+    task = ("--param", "drones=1", "--steps", "1024", "--seeds", "1", "--budget", "60s", "--model", "none")
+    command_line.run("run", "hover", "--env", "quadrotor", "--candidates", "1", *lesson, *task)
+    with sqlite3.connect(command_line.home / "experimenter.db") as database:
+        jobs = [json.loads(payload) for (payload,) in database.execute("select payload from job")]
+    assert jobs and all(
+        job["teacher"] == {"name": "widen", "settings": {"start": "goal_distance=1", "pass_mark": 0.6}} for job in jobs
+    )
