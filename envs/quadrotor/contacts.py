@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.quadrotor.blocks import use_wide_vectors
 from envs.quadrotor.jit import jit
 from envs.quadrotor.lanes import BLOCK, EVENT, GRID2, HALF, PIPE, WIDTH, Lanes, Table, clip
 from envs.quadrotor.layout import (
@@ -39,6 +40,8 @@ from envs.quadrotor.noise import between, normal
 from envs.quadrotor.pairs import FAR_M, pair_up
 
 Streams = NDArray[np.uint64]
+Axis = tuple[float, float]
+"""x and y of a cylinder's axis, m."""
 SPACING = 0.1
 """Metres between the points of the grid of distances."""
 _FRICTION = 0.6
@@ -118,6 +121,7 @@ def land(t: Table, a: int, height: float) -> None:
 @jit
 def meet_all_rooms(t: Table, s: Lanes, wt: Table, streams: Streams, first_world: int, drones: int, count: int) -> None:
     """Floor, walls and ceiling for the lanes of a group: a quick look at all, then the few that touch."""
+    use_wide_vectors()
     for block in range((count + BLOCK - 1) // BLOCK):
         b = s[block * BLOCK :]
         for i in range(BLOCK):
@@ -140,29 +144,45 @@ def probe_grids(s: Lanes, obstacles: NDArray[np.float64], w: int, first: int, dr
 
     Whole blocks are written: the lanes after the world's own hold nothing yet, or belong to a world whose turn comes later.
     """
+    use_wide_vectors()
     for block in range((drones + BLOCK - 1) // BLOCK):
         b = s[first + block * BLOCK :]
         for i in range(BLOCK):
             for k in range(9):
                 b[(GRID2 + k) * WIDTH + i] = (FAR_M + b[PIPE * WIDTH + i]) ** 2
-        for c in range(count):
-            near_axis(b, obstacles[w, 0, c], obstacles[w, 1, c])
+        for c in range(0, count, 4):  # places after the last cylinder are far from everything
+            one, two = (obstacles[w, 0, c], obstacles[w, 1, c]), (obstacles[w, 0, c + 1], obstacles[w, 1, c + 1])
+            three, four = (
+                (obstacles[w, 0, c + 2], obstacles[w, 1, c + 2]),
+                (obstacles[w, 0, c + 3], obstacles[w, 1, c + 3]),
+            )
+            near_axes(b, one, two, three, four)
 
 
 @jit
-def near_axis(b: Lanes, axis_x: float, axis_y: float) -> None:
-    """Bring one cylinder's axis into the grids of the first block of lanes."""
+def near_axes(b: Lanes, one: Axis, two: Axis, three: Axis, four: Axis) -> None:
+    """Bring four cylinders' axes into the grids of the first block of lanes: the grids are read and written once for all four."""
+    use_wide_vectors()
     for i in range(BLOCK):
-        x, y = b[POS * WIDTH + i] - axis_x, b[(POS + 1) * WIDTH + i] - axis_y
-        xs, ys = ((x - SPACING) ** 2, x * x, (x + SPACING) ** 2), ((y - SPACING) ** 2, y * y, (y + SPACING) ** 2)
+        px, py = b[POS * WIDTH + i], b[(POS + 1) * WIDTH + i]
+        x0, x1, x2, x3 = squares(px - one[0]), squares(px - two[0]), squares(px - three[0]), squares(px - four[0])
+        y0, y1, y2, y3 = squares(py - one[1]), squares(py - two[1]), squares(py - three[1]), squares(py - four[1])
         for k in range(9):
-            at = (GRID2 + k) * WIDTH + i
-            b[at] = min(b[at], xs[k // 3] + ys[k % 3])
+            at, column, row = (GRID2 + k) * WIDTH + i, k // 3, k % 3
+            near = min(min(x0[column] + y0[row], x1[column] + y1[row]), min(x2[column] + y2[row], x3[column] + y3[row]))
+            b[at] = min(b[at], near)
+
+
+@jit
+def squares(off: float) -> tuple[float, float, float]:
+    """Squared distances from three points in a row, `off` from the middle one."""
+    return (off - SPACING) ** 2, off * off, (off + SPACING) ** 2
 
 
 @jit
 def root_grids(s: Lanes, blocks: int) -> None:
     """Turn GRID2 of all lanes into distances to the nearest surface, at the precision of an observation."""
+    use_wide_vectors()
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):
@@ -216,6 +236,7 @@ def probe_worlds(
 @jit
 def find_touching(s: Lanes, blocks: int) -> bool:
     """Mark contacts of all lanes with cylinders and note the gaps; return whether there is one."""
+    use_wide_vectors()
     any_touching = 0.0
     for block in range(blocks):
         b = s[block * BLOCK :]

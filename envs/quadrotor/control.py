@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from envs.quadrotor.blocks import use_wide_vectors
 from envs.quadrotor.dynamics import thrust_axis
 from envs.quadrotor.jit import jit
 from envs.quadrotor.lanes import BLOCK, MODE, TARGET, WIDTH, Lanes, Table, clip
@@ -37,6 +38,7 @@ Speeds = tuple[float, float, float, float]
 @jit
 def aim_motors(s: Lanes, blocks: int) -> bool:
     """Write TARGET of the lanes whose actions are motor thrusts or rotor speeds; return whether there are other lanes."""
+    use_wide_vectors()
     other = 0.0
     for block in range(blocks):
         b = s[block * BLOCK :]

@@ -9,8 +9,23 @@ from __future__ import annotations
 
 import math
 
+from envs.quadrotor.blocks import use_wide_vectors
 from envs.quadrotor.jit import jit
-from envs.quadrotor.lanes import AIR_X, AIR_Y, BLOCK, GAIN, SLOW, TARGET, WIDTH, Lanes, clip
+from envs.quadrotor.lanes import (
+    AIR_X,
+    AIR_Y,
+    BLOCK,
+    GAIN,
+    PER_INERTIA,
+    PER_MASS,
+    SLOW,
+    SLOWING,
+    STEADY,
+    TARGET,
+    WIDTH,
+    Lanes,
+    clip,
+)
 from envs.quadrotor.layout import (
     ARM_X,
     ARM_Y,
@@ -113,7 +128,7 @@ def wrench(s: Lanes, lane: int, rotors: Four) -> Four:
     f2, f3 = top * rotors[2] * rotors[2] * (1.0 + noise[2]), top * rotors[3] * rotors[3] * (1.0 + noise[3])
     tx, ty, tz = three(s, TORQUE, lane)
     return (
-        (f0 + f1 + f2 + f3) / s[MASS * WIDTH + lane],
+        (f0 + f1 + f2 + f3) * s[PER_MASS * WIDTH + lane],
         s[ARM_Y * WIDTH + lane] * (f2 + f3 - f0 - f1) + tx,
         s[ARM_X * WIDTH + lane] * (f1 + f2 - f0 - f3) + ty,
         s[TORQUE_RATIO * WIDTH + lane] * (f1 + f3 - f0 - f2) + tz,
@@ -121,25 +136,33 @@ def wrench(s: Lanes, lane: int, rotors: Four) -> Four:
 
 
 @jit
+def weigh(s: Lanes, blocks: int) -> None:
+    """Write what stays constant during a control step and costs a division: PER_MASS, PER_INERTIA, SLOWING and STEADY of all lanes."""
+    use_wide_vectors()
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            jx, jy, jz = three(b, INERTIA, i)
+            fx, fy, fz = three(b, FORCE, i)
+            wx, wy, wz = three(b, PUSH, i)
+            per_mass = 1.0 / b[MASS * WIDTH + i]
+            slow = b[SLOW * WIDTH + i] * b[DRAG * WIDTH + i] * per_mass
+            b[PER_MASS * WIDTH + i], b[SLOWING * WIDTH + i] = per_mass, slow
+            b[PER_INERTIA * WIDTH + i] = 1.0 / jx
+            b[(PER_INERTIA + 1) * WIDTH + i] = 1.0 / jy
+            b[(PER_INERTIA + 2) * WIDTH + i] = 1.0 / jz
+            b[STEADY * WIDTH + i] = per_mass * fx + wx + slow * b[AIR_X * WIDTH + i]
+            b[(STEADY + 1) * WIDTH + i] = per_mass * fy + wy + slow * b[AIR_Y * WIDTH + i]
+            b[(STEADY + 2) * WIDTH + i] = per_mass * fz + wz - GRAVITY
+
+
+@jit
 def body_of(s: Lanes, lane: int) -> Body:
     """What stays constant during a control step."""
     jx, jy, jz = three(s, INERTIA, lane)
-    fx, fy, fz = three(s, FORCE, lane)
-    wx, wy, wz = three(s, PUSH, lane)
-    per_mass = 1.0 / s[MASS * WIDTH + lane]
-    slow = s[SLOW * WIDTH + lane] * s[DRAG * WIDTH + lane] * per_mass
-    return (
-        jx,
-        jy,
-        jz,
-        1.0 / jx,
-        1.0 / jy,
-        1.0 / jz,
-        slow,
-        per_mass * fx + wx + slow * s[AIR_X * WIDTH + lane],
-        per_mass * fy + wy + slow * s[AIR_Y * WIDTH + lane],
-        per_mass * fz + wz - GRAVITY,
-    )
+    kx, ky, kz = three(s, PER_INERTIA, lane)
+    gx, gy, gz = three(s, STEADY, lane)
+    return jx, jy, jz, kx, ky, kz, s[SLOWING * WIDTH + lane], gx, gy, gz
 
 
 @jit
@@ -156,6 +179,7 @@ def closer(speeds: Four, targets: Four, gain: float) -> Four:
 @jit
 def fly_euler(s: Lanes, blocks: int, dt: float) -> None:
     """Advance all lanes by one semi-implicit Euler step of `dt` s towards the rotor speeds in TARGET."""
+    use_wide_vectors()
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):
@@ -175,6 +199,7 @@ def fly_euler(s: Lanes, blocks: int, dt: float) -> None:
 def fly_rk4(s: Lanes, blocks: int, dt: float) -> None:
     """Advance all lanes by one classical Runge-Kutta step of `dt` s towards the rotor speeds in TARGET."""
     h, sixth = 0.5 * dt, dt / 6.0
+    use_wide_vectors()
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):

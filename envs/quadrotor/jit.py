@@ -61,30 +61,3 @@ def cache_folder() -> Path:
         if path.stem == "layout" or b"quadrotor.jit import" in content:
             digest.update(content)
     return user_cache_path("rl-experimenter") / "kernels" / digest.hexdigest()[:16]
-
-
-def _make_copy() -> Any:
-    """Build `copy_block`: 64 bytes from one float64 array to another, as one vector move."""
-    load_numba()
-    extending: Any = importlib.import_module("numba.extending")
-    types: Any = importlib.import_module("numba.core.types")
-    ir: Any = importlib.import_module("llvmlite.ir")
-
-    def copy_block(context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            vector = ir.VectorType(ir.DoubleType(), 8).as_pointer()
-
-            def place(index: int) -> Any:
-                array = context.make_array(signature.args[index])(context, builder, args[index])
-                return builder.bitcast(builder.gep(array.data, [args[index + 1]]), vector)
-
-            moved = builder.load(place(2), align=8)
-            builder.store(moved, place(0), align=8)
-            return context.get_dummy_value()
-
-        return types.void(target, types.intp, source, types.intp), generate
-
-    return extending.intrinsic(copy_block)
-
-
-copy_block = _make_copy()

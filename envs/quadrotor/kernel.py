@@ -9,16 +9,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.quadrotor.blocks import part_block, use_wide_vectors
 from envs.quadrotor.contacts import Streams, meet_all_obstacles, meet_all_rooms, meet_drones, probe_grids, root_grids
 from envs.quadrotor.control import aim_cascades, aim_motors
-from envs.quadrotor.dynamics import fly_euler, fly_rk4, thrust_axis
+from envs.quadrotor.dynamics import fly_euler, fly_rk4, thrust_axis, weigh
 from envs.quadrotor.goals import Cylinders, move_goals
 from envs.quadrotor.jit import jit
 from envs.quadrotor.lanes import (
+    BLOCK,
     GROUP,
     NEARNESS,
     NOW,
     PAID,
+    WIDTH,
     Lanes,
     Table,
     any_moving,
@@ -98,22 +101,16 @@ def step_worlds(
         first, count = first_world * drones, worlds * drones
         moving = any_moving(wt, first_world, worlds)
         blocks = load_group(t, s, first, count, moving)
-        load_worlds(wt, grid, first_world, worlds, drones, blocks, CONTROL_S / substeps)
-        for w in range(first_world, first_world + worlds):
-            take_actions(t, wt, grid, actions, w, w * drones, (w - first_world) * drones, drones, kept)
+        hovering = load_worlds(wt, s, first_world, worlds, drones, blocks, CONTROL_S / substeps)
+        take_actions(t, wt, s, actions, first_world, worlds, drones, kept)
         fly(grid, s, wt, streams, first_world, worlds, drones, blocks, substeps, rk4)
         meet_all_rooms(grid, s, wt, streams, first_world, drones, count)
         meet_all_obstacles(grid, s, wt, obstacles, streams, first_world, worlds, drones, blocks)
         for w in range(first_world, first_world + worlds):
             touch(grid, s, wt, obstacles, streams, w, (w - first_world) * drones, drones, neighbours, moving)
-        judge(grid, s, wt, weights, reward, terminated, truncated, first_world, worlds, drones, blocks)
+        judge(s, wt, weights, reward, terminated, truncated, first_world, worlds, drones, blocks, hovering)
         root_grids(s, blocks)
-        for w in range(first_world, first_world + worlds):
-            lane = (w - first_world) * drones
-            sense(t, s, wt, streams, final, w, w * drones, lane, drones, neighbours, history, kept)
-        for a in range(first, first + count):
-            for k in range(out.shape[1]):
-                out[a, k] = final[a, k]
+        sense(t, s, wt, streams, final, out, first_world, worlds, drones, neighbours, history, kept)
         save_group(t, s, first, count, moving)
         for w in range(first_world, first_world + worlds):
             if terminated[w * drones] or truncated[w * drones]:
@@ -186,7 +183,7 @@ def touch_worlds(
     for w in which:
         moving = any_moving(wt, w, 1)
         blocks = load_group(t, s, w * drones, drones, moving)
-        load_worlds(wt, grid, w, 1, drones, blocks, CONTROL_S)
+        load_worlds(wt, s, w, 1, drones, blocks, CONTROL_S)
         meet_all_rooms(grid, s, wt, streams, w, drones, drones)
         meet_all_obstacles(grid, s, wt, obstacles, streams, w, 1, drones, blocks)
         touch(grid, s, wt, obstacles, streams, w, 0, drones, neighbours, moving)
@@ -210,35 +207,50 @@ def look(
 ) -> None:
     """Write one world's observations; nothing of the world changes but its stream where sensor noise is drawn."""
     blocks = load_group(t, s, w * drones, drones, False)
-    load_worlds(wt, grid, w, 1, drones, blocks, CONTROL_S)
+    load_worlds(wt, s, w, 1, drones, blocks, CONTROL_S)
     probe_grids(s, obstacles, w, 0, drones, int(wt[w, OBSTACLES]))
     root_grids(s, blocks)
     if drones > 1:
         pair_up(s, 0, drones, neighbours)
-    sense(t, s, wt, streams, out, w, w * drones, 0, drones, neighbours, history, kept)
+    sense(t, s, wt, streams, out, out, w, 1, drones, neighbours, history, kept)
 
 
 @jit
 def take_actions(
-    t: Table,
-    wt: Table,
-    grid: Table,
-    actions: NDArray[np.float32],
-    w: int,
-    first: int,
-    lane: int,
-    drones: int,
-    kept: int,
+    t: Table, wt: Table, s: Lanes, actions: NDArray[np.float32], first_world: int, worlds: int, drones: int, kept: int
 ) -> None:
-    """Clip this step's actions to [-1, 1], remember them in the table's ring, and set the command that latency lets through."""
-    step = int(wt[w, STEP])
-    now = PAST + 4 * (step % kept)
-    late = PAST + 4 * ((step - min(int(wt[w, LATENCY]), kept - 1) + kept) % kept)
-    for i in range(drones):
+    """Clip a group's actions to [-1, 1], remember them in the table's ring, and set the commands that latency lets through."""
+    first, count = first_world * drones, worlds * drones
+    whole = count // BLOCK
+    for block in range(whole):
+        part_block(s, COMMAND * WIDTH + block * BLOCK, WIDTH, actions, 4 * (first + block * BLOCK))
+    for i in range(whole * BLOCK, count):
         for k in range(4):
-            t[now + k, first + i] = clip(np.float64(actions[first + i, k]), -1.0, 1.0)
+            s[(COMMAND + k) * WIDTH + i] = actions[first + i, k]
+    clip_commands(s, (count + BLOCK - 1) // BLOCK)
+    for place in range(worlds):
+        w, lane = first_world + place, place * drones
+        step, a = int(wt[w, STEP]), w * drones
+        now = PAST + 4 * (step % kept)
+        late = PAST + 4 * ((step - min(int(wt[w, LATENCY]), kept - 1) + kept) % kept)
         for k in range(4):
-            grid[COMMAND + k, lane + i] = t[late + k, first + i]
+            for i in range(drones):
+                t[now + k, a + i] = s[(COMMAND + k) * WIDTH + lane + i]
+        if late != now:
+            for k in range(4):
+                for i in range(drones):
+                    s[(COMMAND + k) * WIDTH + lane + i] = t[late + k, a + i]
+
+
+@jit
+def clip_commands(s: Lanes, blocks: int) -> None:
+    """Limit COMMAND of all lanes to [-1, 1]."""
+    use_wide_vectors()
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            for k in range(4):
+                b[(COMMAND + k) * WIDTH + i] = clip(b[(COMMAND + k) * WIDTH + i], -1.0, 1.0)
 
 
 @jit
@@ -264,6 +276,7 @@ def fly(
                 stir_thrust(grid, streams, w, i, wt[w, NOISE])
     # motor modes hold their targets for the whole control step, the other modes' inner loops close in every sub-step
     cascades = aim_motors(s, blocks)
+    weigh(s, blocks)
     for _ in range(substeps):
         if cascades:
             aim_cascades(grid, wt, first_world, drones, worlds * drones)
@@ -327,7 +340,6 @@ def touch(
 
 @jit
 def judge(
-    grid: Table,
     s: Lanes,
     wt: Table,
     weights: Table,
@@ -338,20 +350,23 @@ def judge(
     worlds: int,
     drones: int,
     blocks: int,
+    hovering: bool,
 ) -> None:
     """Rewards, measures and ends of a group's worlds.
 
     The drones that crashed are terminated; their world ends for the others too, who are truncated.
     """
-    find_crashes(s, blocks)
-    pay(s, weights, blocks)
+    crashes = find_crashes(s, blocks)
+    pay(s, weights, blocks, hovering)
     count_step(s, blocks, CONTROL_S)
+    first, count = first_world * drones, worlds * drones
+    for i in range(count):
+        reward[first + i] = s[PAID * WIDTH + i]
     for w in range(first_world, first_world + worlds):
-        lane, first = (w - first_world) * drones, w * drones
-        over = wt[w, STEP] >= wt[w, HORIZON]
-        for i in range(lane, lane + drones):
-            over = over or grid[CRASHED, i] > 0.0
+        lane, over = (w - first_world) * drones, wt[w, STEP] >= wt[w, HORIZON]
+        if crashes:
+            for i in range(lane, lane + drones):
+                over = over or s[CRASHED * WIDTH + i] > 0.0
         for i in range(drones):
-            reward[first + i] = grid[PAID, lane + i]
-            terminated[first + i] = grid[CRASHED, lane + i] > 0.0
-            truncated[first + i] = over and not terminated[first + i]
+            terminated[w * drones + i] = crashes and s[CRASHED * WIDTH + lane + i] > 0.0
+            truncated[w * drones + i] = over and not terminated[w * drones + i]

@@ -13,7 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.quadrotor.jit import copy_block, jit
+from envs.quadrotor.blocks import copy_block, use_wide_vectors
+from envs.quadrotor.jit import jit
 from envs.quadrotor.layout import ACTION_MODE as MODE_COLUMN
 from envs.quadrotor.layout import (
     COMMAND,
@@ -68,13 +69,21 @@ TIGHT, SPARE = PAST + 28, PAST + 29
 """By how much (m^2) two touching drones are too near, below 0 where none touch; scratch of the ranking."""
 PAID = PAST + 30
 """Native reward of this step."""
-BEST = PAST + 31
-"""Keys of the nearest neighbours in order (as many rows as are observed, but at least 2): the last rows of all."""
+PER_MASS, PER_INERTIA, SLOWING, STEADY = PAST + 31, PAST + 32, PAST + 35, PAST + 36
+"""1 / kg, 1 / (kg m^2) (3), drag a mass 1 / s, constant acceleration m/s^2 (3): the same for the whole step."""
+PER_REACH = PAST + 39
+"""1 over the reach of proximity, four radii, 1 / m."""
+OTHER = PAST + 40
+"""Position m and velocity m/s of one neighbour, less one's own (6)."""
+BEST = PAST + 46
+"""Keys of the nearest neighbours in order (as many as are observed, but at least 2)."""
+SEEN = BEST + 128
+"""The observation without past actions, one row a number: the last rows of all."""
 
 
-def rows_of(neighbours: int) -> int:
-    """Rows of lanes that observe so many neighbours."""
-    return BEST + max(2, neighbours)
+def rows_of(seen: int) -> int:
+    """Rows of lanes that observe so many numbers besides past actions."""
+    return SEEN + seen
 
 
 @jit
@@ -147,32 +156,46 @@ def any_moving(wt: Table, first_world: int, worlds: int) -> bool:
 
 
 @jit
-def load_worlds(wt: Table, grid: Table, first_world: int, worlds: int, drones: int, blocks: int, dt: float) -> None:
-    """Write what each lane needs to know of its world."""
-    for w in range(first_world, first_world + worlds):
-        lane = (w - first_world) * drones
-        # the unused lanes of the last block repeat the last world
-        last = lane + drones if w < first_world + worlds - 1 else blocks * BLOCK
-        load_world(wt, grid, w, lane, last, dt)
+def load_worlds(wt: Table, s: Lanes, first_world: int, worlds: int, drones: int, blocks: int, dt: float) -> bool:
+    """Write what each lane needs to know of its world; return whether any world's task is to hover.
+
+    Whole blocks are written, world after world: each spoils the lanes after its own. The last world's numbers fill the unused lanes too.
+    """
+    hovering = False
+    for place in range(worlds):
+        lane = place * drones
+        last = lane + drones if place < worlds - 1 else blocks * BLOCK
+        load_world(wt, s, first_world + place, lane, (last - lane + BLOCK - 1) // BLOCK)
+        load_gains(wt, s, first_world + place, lane, last, dt)
+        hovering = hovering or int(wt[first_world + place, GOAL_KIND]) == HOVER_AT
+    return hovering
 
 
 @jit
-def load_world(wt: Table, grid: Table, w: int, lane: int, last: int, dt: float) -> None:
-    """Write what the lanes from `lane` to before `last` need to know of world `w`."""
-    lagging, slow = wt[w, MOTOR_LAG] > 0.0, wt[w, DRAG_SCALE]
+def load_world(wt: Table, s: Lanes, w: int, lane: int, blocks: int) -> None:
+    """Write what some blocks from `lane` on need to know of world `w`, but for the rotor gain."""
+    use_wide_vectors()
+    slow = wt[w, DRAG_SCALE]
     slow = max(slow, 1.0) if wt[w, WIND] > 0.0 else slow
     hovering = 1.0 if int(wt[w, GOAL_KIND]) == HOVER_AT else 0.0
     crowded = 1.0 if wt[w, OBSTACLES] > 0.0 else 0.0
     wind_x, wind_y, mode, horizon = wt[w, WIND_X], wt[w, WIND_Y], wt[w, MODE_COLUMN], wt[w, HORIZON]
     leash, half, ends, pipe = wt[w, LEASH], 0.5 * wt[w, ROOM], wt[w, TERMINATE], wt[w, OBSTACLE_RADIUS]
-    lag = grid[LAG_S, lane]
-    gain = lag_gain(lag, dt, lagging)
+    for block in range(blocks):
+        b = s[lane + block * BLOCK :]
+        for i in range(BLOCK):
+            b[SLOW * WIDTH + i], b[AIR_X * WIDTH + i], b[AIR_Y * WIDTH + i] = slow, wind_x, wind_y
+            b[MODE * WIDTH + i], b[LAST_STEP * WIDTH + i], b[HOVERING * WIDTH + i] = mode, horizon, hovering
+            b[CROWDED * WIDTH + i], b[REACH_OUT * WIDTH + i], b[HALF * WIDTH + i] = crowded, leash, half
+            b[ENDS * WIDTH + i], b[PIPE * WIDTH + i] = ends, pipe
+
+
+@jit
+def load_gains(wt: Table, s: Lanes, w: int, lane: int, last: int, dt: float) -> None:
+    """Write the rotor gain of the lanes from `lane` to before `last`; drones of one airframe share it."""
+    lagging, lag, gain = wt[w, MOTOR_LAG] > 0.0, -1.0, 1.0
     for i in range(lane, last):
-        if grid[LAG_S, i] != lag:
-            lag = grid[LAG_S, i]
+        if s[LAG_S * WIDTH + i] != lag:
+            lag = s[LAG_S * WIDTH + i]
             gain = lag_gain(lag, dt, lagging)
-        grid[GAIN, i] = gain
-    for i in range(lane, last):
-        grid[SLOW, i], grid[AIR_X, i], grid[AIR_Y, i], grid[MODE, i] = slow, wind_x, wind_y, mode
-        grid[LAST_STEP, i], grid[HOVERING, i], grid[CROWDED, i] = horizon, hovering, crowded
-        grid[REACH_OUT, i], grid[HALF, i], grid[ENDS, i], grid[PIPE, i] = leash, half, ends, pipe
+        s[GAIN * WIDTH + i] = gain

@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 
+from envs.quadrotor.blocks import use_wide_vectors
 from envs.quadrotor.jit import jit
-from envs.quadrotor.lanes import BEST, BLOCK, NEARNESS, SPARE, TIGHT, WIDTH, Lanes
+from envs.quadrotor.lanes import BEST, BLOCK, NEARNESS, PER_REACH, SPARE, TIGHT, WIDTH, Lanes
 from envs.quadrotor.layout import NEAREST_DRONE, POS, RADIUS, VEL
 
 FAR_M = 10.0
@@ -31,23 +32,32 @@ def pair_up(s: Lanes, first: int, drones: int, neighbours: int) -> bool:
         forget(s[first + block * BLOCK :], neighbours)
     for place in range(drones):
         for block in range(blocks):
-            meet(s[first + block * BLOCK :], s[first + place :], place - block * BLOCK, place)
+            meet(s[first + block * BLOCK :], s[first + place :], place - block * BLOCK, first + place)
             for nth in range(2, neighbours):
                 insert(s[first + block * BLOCK :], nth)
+    root_nearest(s, first, blocks)
     tightest = -1.0
-    for block in range(blocks):
-        b = s[first + block * BLOCK :]
-        for i in range(BLOCK):
-            b[NEAREST_DRONE * WIDTH + i] = math.sqrt(b[NEAREST_DRONE * WIDTH + i])
     for lane in range(first, first + drones):
         tightest = max(tightest, s[TIGHT * WIDTH + lane])
     return tightest > 0.0
 
 
 @jit
+def root_nearest(s: Lanes, first: int, blocks: int) -> None:
+    """Turn NEAREST_DRONE from squares into metres."""
+    use_wide_vectors()
+    for block in range(blocks):
+        b = s[first + block * BLOCK :]
+        for i in range(BLOCK):
+            b[NEAREST_DRONE * WIDTH + i] = math.sqrt(b[NEAREST_DRONE * WIDTH + i])
+
+
+@jit
 def forget(b: Lanes, neighbours: int) -> None:
     """Begin a block of observers who have met nobody."""
+    use_wide_vectors()
     for i in range(BLOCK):
+        b[PER_REACH * WIDTH + i] = 0.25 / b[RADIUS * WIDTH + i]
         b[NEAREST_DRONE * WIDTH + i] = FAR_M * FAR_M
         b[NEARNESS * WIDTH + i] = 0.0
         b[TIGHT * WIDTH + i] = -1.0
@@ -58,11 +68,12 @@ def forget(b: Lanes, neighbours: int) -> None:
 
 
 @jit
-def meet(b: Lanes, partner: Lanes, itself: int, place: int) -> None:
-    """Let a block of observers meet the drone at `place`, which is the observer in lane `itself` where that is in the block.
+def meet(b: Lanes, partner: Lanes, itself: int, lane: int) -> None:
+    """Let a block of observers meet the drone in `lane`, which is the observer in lane `itself` of the block where that is in it.
 
-    Keys are kept to a micrometre; the place stands in their last seven bits. SPARE gets the key that the two nearest push out.
+    Keys are kept to a micrometre; the lane stands in their last seven bits. SPARE gets the key that the two nearest push out.
     """
+    use_wide_vectors()
     px, py, pz = partner[POS * WIDTH], partner[(POS + 1) * WIDTH], partner[(POS + 2) * WIDTH]
     vx, vy, vz = partner[VEL * WIDTH], partner[(VEL + 1) * WIDTH], partner[(VEL + 2) * WIDTH]
     radius = partner[RADIUS * WIDTH]
@@ -74,11 +85,11 @@ def meet(b: Lanes, partner: Lanes, itself: int, place: int) -> None:
         d = math.sqrt(d2)
         b[NEAREST_DRONE * WIDTH + i] = min(b[NEAREST_DRONE * WIDTH + i], d2)
         own = b[RADIUS * WIDTH + i]
-        b[NEARNESS * WIDTH + i] += max(0.0, 1.0 - d / (4.0 * own))
+        b[NEARNESS * WIDTH + i] += max(0.0, 1.0 - d * b[PER_REACH * WIDTH + i])
         both = radius + own
         b[TIGHT * WIDTH + i] = max(b[TIGHT * WIDTH + i], both * both - d2)
         key = d + (dx * ux + dy * uy + dz * uz) / d
-        key = np.floor((key + 128.0) * 1048576.0) * 128.0 + place
+        key = np.floor((key + 128.0) * 1048576.0) * 128.0 + lane
         key = NOBODY if i == itself else key
         nearest, second = b[BEST * WIDTH + i], b[(BEST + 1) * WIDTH + i]
         beaten = max(nearest, key)
@@ -90,6 +101,7 @@ def meet(b: Lanes, partner: Lanes, itself: int, place: int) -> None:
 @jit
 def insert(b: Lanes, nth: int) -> None:
     """Sort SPARE into place `nth` of the nearest; SPARE gets what it pushes out."""
+    use_wide_vectors()
     for i in range(BLOCK):
         here, key = b[(BEST + nth) * WIDTH + i], b[SPARE * WIDTH + i]
         b[(BEST + nth) * WIDTH + i] = min(here, key)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from envs.quadrotor.dynamics import Three, four, three
+from envs.quadrotor.blocks import use_wide_vectors
+from envs.quadrotor.dynamics import four, three
 from envs.quadrotor.jit import jit
 from envs.quadrotor.lanes import (
     BLOCK,
@@ -65,6 +66,7 @@ from envs.quadrotor.layout import (
 )
 
 Terms = tuple[float, float, float, float, float, float, float, float]
+Weights = tuple[float, float, float, float, float, float, float, float, float, float, float, float]
 SWARM_WEIGHTS = (1.0, 0.05, 1.0, 1.0, 0.1, 5.0, 5.0, 1.0)
 """Of distance, effort, floor, orientation, spin, drone contact, obstacle contact, proximity."""
 HOVER_WEIGHTS = (5.0, 5.0, 0.01, 0.01)
@@ -74,29 +76,58 @@ _PROXIMITY_FREE, _PROXIMITY_OBSTACLES = 10.0, 4.0
 
 
 @jit
-def pay(s: Lanes, weights: Table, blocks: int) -> None:
-    """Write DISTANCE and the native reward's terms of all lanes; PAID holds their sum. CRASHED is already set."""
+def pay(s: Lanes, weights: Table, blocks: int, hovering: bool) -> None:
+    """Write DISTANCE and the native reward's terms of all lanes; PAID holds their sum. CRASHED is already set.
+
+    `hovering` tells whether a lane's task is to hover.
+    """
+    pay_swarm(s, spread(weights), blocks)
+    if hovering:
+        pay_hover(s, spread(weights), blocks)
+
+
+@jit
+def spread(weights: Table) -> Weights:
+    """The weights as single numbers: read in a loop that writes, an array would keep the loop from becoming vector code."""
+    w = weights
+    return w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11]
+
+
+@jit
+def pay_swarm(s: Lanes, weights: Weights, blocks: int) -> None:
+    """The rewards of swarm tasks, in all lanes."""
+    use_wide_vectors()
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):
-            goal, here, velocity = three(b, GOAL, i), three(b, POS, i), three(b, VEL, i)
+            goal, here = three(b, GOAL, i), three(b, POS, i)
             x, y, z = goal[0] - here[0], goal[1] - here[1], goal[2] - here[2]
-            distance2 = x * x + y * y + z * z
-            b[DISTANCE * WIDTH + i] = math.sqrt(distance2)
-            hovers = b[HOVERING * WIDTH + i]
-            quiet = hover_reward(b, weights, i, distance2, velocity)
+            b[DISTANCE * WIDTH + i] = math.sqrt(x * x + y * y + z * z)
             total = 0.0
             terms = swarm_terms(b, weights, i)
             for k in range(8):
-                term = terms[k] * (1.0 - hovers)
-                term += hovers * quiet if k == 0 else 0.0
-                b[(TERM + k) * WIDTH + i] = term
-                total += term
+                b[(TERM + k) * WIDTH + i] = terms[k]
+                total += terms[k]
             b[PAID * WIDTH + i] = total
 
 
 @jit
-def swarm_terms(s: Lanes, weights: Table, i: int) -> Terms:
+def pay_hover(s: Lanes, weights: Weights, blocks: int) -> None:
+    """Replace the rewards of the lanes whose task is to hover: all of it in the first term."""
+    use_wide_vectors()
+    for block in range(blocks):
+        b = s[block * BLOCK :]
+        for i in range(BLOCK):
+            hovers, swarms = b[HOVERING * WIDTH + i], 1.0 - b[HOVERING * WIDTH + i]
+            for k in range(1, 8):
+                b[(TERM + k) * WIDTH + i] *= swarms
+            quiet = hover_reward(b, weights, i)
+            b[TERM * WIDTH + i] = swarms * b[TERM * WIDTH + i] + hovers * quiet
+            b[PAID * WIDTH + i] = swarms * b[PAID * WIDTH + i] + hovers * quiet
+
+
+@jit
+def swarm_terms(s: Lanes, weights: Weights, i: int) -> Terms:
     """The published swarm terms of one lane."""
     u0, u1, u2, u3 = four(s, COMMAND, i)
     rx, ry, rz = three(s, RATE, i)
@@ -116,35 +147,42 @@ def swarm_terms(s: Lanes, weights: Table, i: int) -> Terms:
 
 
 @jit
-def hover_reward(s: Lanes, weights: Table, i: int, distance2: float, v: Three) -> float:
+def hover_reward(s: Lanes, weights: Weights, i: int) -> float:
     """r = 2 - (Wp |p|^2 + Wq (1 - qw^2) + Wv |v|^2 + Wa |a - hover|^2) / 2, and 0 at a crash."""
-    mode, share = s[MODE * WIDTH + i], s[HOVER * WIDTH + i]
+    mode, share, distance = s[MODE * WIDTH + i], s[HOVER * WIDTH + i], s[DISTANCE * WIDTH + i]
+    vx, vy, vz = three(s, VEL, i)
     root = math.sqrt(share)
     hover = 2.0 * (root if mode == SPEED else share) - 1.0
     first, rest = (0.0 if mode == VELOCITY else hover), (hover if mode <= SPEED else 0.0)
     u0, u1, u2, u3 = four(s, COMMAND, i)
     off = (u0 - first) ** 2 + (u1 - rest) ** 2 + (u2 - rest) ** 2 + (u3 - rest) ** 2
     tilted = 1.0 - s[QUAT * WIDTH + i] ** 2
-    speed2 = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
-    cost = weights[8] * distance2 + weights[9] * tilted + weights[10] * speed2 + weights[11] * off
+    speed2 = vx * vx + vy * vy + vz * vz
+    cost = weights[8] * distance * distance + weights[9] * tilted + weights[10] * speed2 + weights[11] * off
     return float((2.0 - 0.5 * cost) * (1.0 - s[CRASHED * WIDTH + i]))
 
 
 @jit
-def find_crashes(s: Lanes, blocks: int) -> None:
-    """CRASHED: off the leash on any axis or, where contacts terminate, touching anything."""
+def find_crashes(s: Lanes, blocks: int) -> bool:
+    """CRASHED: off the leash on any axis or, where contacts terminate, touching anything; return whether there is one."""
+    use_wide_vectors()
+    worst = 0.0
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):
             goal, here, touch = three(b, GOAL, i), three(b, POS, i), four(b, TOUCH, i)
             off = max(max(abs(here[0] - goal[0]), abs(here[1] - goal[1])), abs(here[2] - goal[2]))
             hit = b[ENDS * WIDTH + i] * (touch[0] + touch[1] + touch[2] + touch[3])
-            b[CRASHED * WIDTH + i] = 1.0 if max(off - b[REACH_OUT * WIDTH + i], hit) > 0.0 else 0.0
+            crashed = 1.0 if max(off - b[REACH_OUT * WIDTH + i], hit) > 0.0 else 0.0
+            b[CRASHED * WIDTH + i] = crashed
+            worst = max(worst, crashed)
+    return worst > 0.0
 
 
 @jit
 def count_step(s: Lanes, blocks: int, dt: float) -> None:
     """Add this step to the episodes' measures; NOW already counts it."""
+    use_wide_vectors()
     for block in range(blocks):
         b = s[block * BLOCK :]
         for i in range(BLOCK):

@@ -87,7 +87,7 @@ class Swarm:
         self.reward = np.zeros(self.agents)
         self.terminated, self.truncated = np.zeros(self.agents, np.bool_), np.zeros(self.agents, np.bool_)
         self._frames = np.array([frame_row(frame) for frame in airframes])
-        self._lanes = np.zeros(rows_of(self.view.neighbours) * WIDTH)
+        self._lanes = np.zeros(rows_of(self.size - 4 * self.view.history) * WIDTH)
         self._grid = self._lanes.reshape(-1, WIDTH)
         self._streams = np.zeros(worlds, np.uint64)
         for world in range(worlds):
@@ -159,7 +159,7 @@ class Swarm:
                 self.weights,
                 self._lanes,
                 self._grid,
-                actions,
+                np.ascontiguousarray(actions, np.float32),
                 self.observation,
                 self.final_observation,
                 self.reward,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -175,7 +176,7 @@ FLAGS = ("interactive", "editable", "checked", "disabled", "focused", "scrollabl
 def read_snapshot(told: dict[str, Any]) -> Snapshot:
     """Turn what page.js returns into records; raises `BrowserError` when it is not what page.js would say."""
     try:
-        elements = tuple(_read_element(index, row) for index, row in enumerate(told["e"]))
+        elements = tuple([_read_element(index, *row) for index, row in enumerate(told["e"])])
         return Snapshot(
             instruction=str(told["u"]),
             elements=elements,
@@ -190,9 +191,23 @@ def read_snapshot(told: dict[str, Any]) -> Snapshot:
         raise BrowserError(f"the page answered in no known form: {error}") from error
 
 
-def _read_element(index: int, row: list[Any]) -> Element:
-    tag, text, value, attributes, around, bits, clicks, typed, left, top, width, height = row
-    flags = {name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)}
+@lru_cache(maxsize=50_000)
+def _read_element(
+    index: int,
+    tag: str,
+    text: str,
+    value: str,
+    attributes: str,
+    around: str,
+    bits: int,
+    clicks: int,
+    typed: int,
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+) -> Element:
+    """An element that stays as it is from one look to the next is one and the same record."""
     return Element(
         index=index,
         tag=tag,
@@ -203,5 +218,5 @@ def _read_element(index: int, row: list[Any]) -> Element:
         clicks=clicks,
         typed=typed,
         box=(left, top, width, height),
-        **flags,
+        **{name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)},
     )

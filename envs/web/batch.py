@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -16,14 +16,24 @@ from envs.web.backend import Action, Browser, BrowserError, Element, Snapshot, V
 from envs.web.browsers import open_browser
 from envs.web.encoding import SIZE, Float32, encode_page
 from envs.web.measures import VARIABLES, measure
-from envs.web.miniwob import is_success
+from envs.web.miniwob import is_success, path_of
 from envs.web.params import WebParams
+from envs.web.pool import Pool
+from envs.web.survey import can_train
+from envs.web.tasks import SERVED
 from envs.web.world import Outcome, World
 
 MOST_SKIPPED = 2
 """Episodes in a row that may fail to start before the batch gives up."""
+PAGES_EACH = 8
+"""Loaded pages for each world of a batch whose task may change from episode to episode, of 8 MB each in the fast browser."""
 STEP_COST = 0.01
 """Taken from the native reward of every step, so that short solutions are better ones."""
+
+
+def _is_fast(params: WebParams) -> bool:
+    """Whether the page of a task is one of files that the fast browser does."""
+    return params.task_name not in SERVED and can_train(path_of(params.task_names))
 
 
 def observation_space() -> gymnasium.spaces.Box:
@@ -47,7 +57,9 @@ class WebBatch:
         self.action_space: gymnasium.spaces.Space[Any] = action_space()
         self._task, self._source = task, params
         self._browser = browser or open_browser()
-        self._worlds = [World(self._browser) for _ in range(n)]
+        many = params is not None and self._browser.name == "mixed"
+        self._pool = Pool(self._browser, PAGES_EACH * n if many else n) if params or n > 1 else None
+        self._worlds = [World(self._pool or self._browser) for _ in range(n)]
         self._generators: list[np.random.Generator] = []
         blank = Snapshot("", (), ended=False, raw_reward=0.0, clock_ms=0.0)
         self._pages: list[Snapshot] = [blank] * n
@@ -92,15 +104,26 @@ class WebBatch:
         return self._observe()
 
     def _begin(self, slots: Iterable[int]) -> None:
-        for slot in slots:
-            if self._browser.is_tired:
-                self._browser.close()
-            world, params = self._worlds[slot], self._next_params()
-            self._failed_before[slot] = world.failures
-            page = self._start(slot, params)
+        if self._browser.is_tired:
+            (self._pool or self._browser).close()
+        coming = {slot: self._next_params() for slot in slots}
+        for slot in coming:
+            self._failed_before[slot] = self._worlds[slot].failures
+        for slot, page in zip(coming, self._start_all(coming), strict=True):
             self._lengths[slot], self._returns[slot] = 0, 0.0
             self._progress[slot] = page.progress
             self._look(slot, page, page, None)
+
+    def _start_all(self, coming: Mapping[int, WebParams]) -> list[Snapshot]:
+        """Begin episodes, side by side where the pages of their worlds have connections of their own."""
+        if self._pool is None:
+            return [self._start(slot, params) for slot, params in coming.items()]
+        fast = self._browser.name == "mixed"
+        apart = [
+            fast and self._worlds[slot].params.task_name not in SERVED and _is_fast(params)
+            for slot, params in coming.items()
+        ]
+        return self._pool.each(lambda slot: self._start(slot, coming[slot]), list(coming), apart)
 
     def _start(self, slot: int, params: WebParams) -> Snapshot:
         """Begin an episode. One that no browser will start is left out and counted, and the next seed is taken."""
@@ -132,6 +155,7 @@ class WebBatch:
     def act(self, actions: list[Action | None]) -> NDArray[np.bool_]:
         """Take structured actions, one a world; return [n] which worlds declared their task done."""
         declared = np.zeros(self.num_envs, np.bool_)
+        self._begin_actions(actions)
         for slot, action in enumerate(actions):
             before = self._pages[slot]
             declared[slot] = action is not None and action.verb is Verb.DONE
@@ -139,6 +163,14 @@ class WebBatch:
             self._lengths[slot] += 1
             self._look(slot, page, before, action)
         return declared
+
+    def _begin_actions(self, actions: list[Action | None]) -> None:
+        """Let the pages that can do so act side by side; each world then hears what came of its action."""
+        if self._pool is None:
+            return
+        alone = [world.params.task_name not in SERVED for world in self._worlds]
+        taken = {slot: a for slot, a in enumerate(actions) if a and a.verb is not Verb.DONE and alone[slot]}
+        self._pool.act_ahead(taken)
 
     def _finish(self, declared: NDArray[np.bool_]) -> StepBatch:
         ended = np.array([page.ended for page in self._pages], np.bool_)
@@ -153,7 +185,8 @@ class WebBatch:
         self.ends = [self._end_of(slot, bool(truncated[slot])) for slot in done]
         if done:
             self._begin(done)
-            observation = self._observe()
+            observation = final.copy()
+            observation[done] = self._observe(done)
         return StepBatch(
             observation=observation,
             reward=reward,
@@ -193,10 +226,11 @@ class WebBatch:
             },
         )
 
-    def _observe(self) -> Float32:
+    def _observe(self, slots: Sequence[int] | None = None) -> Float32:
+        """Observations [m, SIZE] of the worlds `slots`, of all where none are named."""
         spent = np.minimum(1.0, self._lengths / self._task.horizon)
-        pages = zip(self._pages, self._slots, spent, strict=True)
-        return np.stack([encode_page(page, slots, float(share)) for page, slots, share in pages])
+        chosen = range(self.num_envs) if slots is None else slots
+        return np.stack([encode_page(self._pages[slot], self._slots[slot], float(spent[slot])) for slot in chosen])
 
     def named_state(self) -> NamedState:
         """What can be seen on the pages, by name; see measures.py."""
@@ -210,4 +244,4 @@ class WebBatch:
         """Close the pages, what stands behind their sites, and the browser; may be called twice."""
         for world in self._worlds:
             world.close()
-        self._browser.close()
+        (self._pool or self._browser).close()

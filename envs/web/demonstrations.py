@@ -8,7 +8,8 @@ JSON lines, the head first::
 
 A file proves nothing: whoever wrote it (a model, an oracle, a stranger), `replay` takes its actions on the page of its seed, and
 only an episode that the page itself judges solved becomes arrays to learn from. Observations are never stored, so a file outlives
-a change of the encoding. `element` is the index into the elements of the page, as in `Action`.
+a change of the encoding. `element` is the index into the elements of the page, as in `Action`. Where a task has a scripted oracle,
+`demonstrate` lets it play instead, under the same conditions.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from numpy.typing import NDArray
 
 from envs.task import ParamValue
 from envs.web.actions import Mask, encode, mask_of, shown
-from envs.web.backend import Action, Browser, BrowserError, Verb
+from envs.web.backend import Action, Browser, BrowserError, Snapshot, Verb
 from envs.web.card import HORIZON
 from envs.web.encoding import Float32, encode_page
 from envs.web.miniwob import is_success
+from envs.web.oracles import Oracle, OracleLost, Script
 from envs.web.params import WebParams
+from envs.web.parts import find_oracle_of
 from envs.web.world import World
 
 FORMAT = "web-demonstrations-1"
@@ -82,6 +85,14 @@ class Loaded:
     """One line for each demonstration that did not hold, saying why."""
 
 
+def demonstrate(world: World, params: WebParams, seed: int, horizon: int = HORIZON) -> Demonstrated:
+    """Let the oracle of a task play one page; raises `DemonstrationError` where it has none or does not solve the page as `replay` asks for."""
+    script = find_oracle_of(params.task_names)
+    if script is None:
+        raise DemonstrationError(f"the task {params.task_name} has no oracle")
+    return _play(world, world.begin(seed, params), lambda page: _until_the_end(script, page), horizon)
+
+
 def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) -> None:
     """Append to `path`, which is begun where there is none. Raises `OSError`."""
     lines = [json.dumps(_plain(one), ensure_ascii=False) for one in demonstrations]
@@ -129,12 +140,18 @@ def replay(world: World, one: Demonstration, horizon: int = HORIZON) -> Demonstr
         params = WebParams.model_validate(dict(one.params))
     except ValueError as error:
         raise DemonstrationError(f"no such task: {' '.join(str(error).split())[:200]}") from error
-    steps: list[tuple[Float32, Mask, int, float]] = []
-    given_up = world.abandoned
     page = world.begin(one.seed, params)
     if page.instruction != one.instruction:
         raise DemonstrationError(f"the page asks for {page.instruction[:80]!r}, not for {one.instruction[:80]!r}")
-    for action in one.actions[:horizon]:
+    return _play(world, page, lambda first: _as_written(one.actions), horizon)
+
+
+def _play(world: World, page: Snapshot, script: Oracle, horizon: int) -> Demonstrated:
+    """Take the actions of a script from the first page on, as a policy would, as long as it has some and `horizon` allows."""
+    steps: list[tuple[Float32, Mask, int, float]] = []
+    given_up, running = world.abandoned, script(page)
+    action = next(running, None)
+    while action is not None and len(steps) < horizon:
         slots = shown(page)
         mask, number = mask_of(page, slots, may_declare=False), encode(action, page, slots)
         if page.ended or number is None or not mask[number]:
@@ -142,9 +159,13 @@ def replay(world: World, one: Demonstration, horizon: int = HORIZON) -> Demonstr
         observation = encode_page(page, slots, len(steps) / horizon)
         page = world.step(action)
         steps.append((observation, mask, number, (page.raw_reward if page.ended else 0.0) - STEP_COST))
+        try:
+            action = running.send(page)
+        except StopIteration:
+            action = None
     if world.abandoned != given_up:
         raise DemonstrationError("the browser failed on one of its steps")
-    if not (page.ended and is_success(params.task_name, page.raw_reward)):
+    if not (page.ended and is_success(world.params.task_name, page.raw_reward)):
         raise DemonstrationError(f"its {len(steps)} step(s) do not solve the page")
     observations, masks, numbers, rewards = zip(*steps, strict=True)
     return Demonstrated(
@@ -152,8 +173,30 @@ def replay(world: World, one: Demonstration, horizon: int = HORIZON) -> Demonstr
         masks=np.stack(masks),
         actions=np.array(numbers, np.int64),
         rewards=np.array(rewards),
-        params=params.model_dump(),
+        params=world.params.model_dump(),
     )
+
+
+def _as_written(actions: Sequence[Action]) -> Script:
+    """The actions of a file, whatever the page."""
+    for action in actions:  # noqa: UP028  # `yield from` cannot be sent pages
+        yield action
+
+
+def _until_the_end(script: Oracle, page: Snapshot) -> Script:
+    """What an oracle does until its episode has ended; raises `DemonstrationError` where it is lost."""
+    running = script(page)
+    try:
+        action = next(running)
+        while True:
+            page = yield action
+            if page.ended:
+                return
+            action = running.send(page)
+    except StopIteration:
+        return
+    except OracleLost as error:
+        raise DemonstrationError(f"the oracle is lost: {error}") from error
 
 
 def stack(episodes: Sequence[Demonstrated]) -> tuple[Float32, Mask, NDArray[np.int64]]:

@@ -43,8 +43,10 @@ _RANKS, _ORDINALS = 8, 10
 
 _OWN = 1 + len(KINDS) + 7 + 4 + 3 + 5 + 2 + 3 + 4 + 4 + _TEXT_HASH + _ATTRIBUTE_HASH + _VALUE_HASH
 _PHRASE, _INSIDE = 1 + len(KINDS) + 7 + 4 + 3 + 5, 1 + len(KINDS) + 7 + 4 + 3
-_NEAR = 5 + _RANKS + 6
+_NEAR = 5 + _RANKS + 7
 """What neighbours and elements of the same sort tell."""
+_STATE = 1 + len(KINDS) + 2
+"""First of nine columns: checked, disabled, focused, scrollable, touched last, clicks, inputs, whether clicked, whether filled."""
 PLAIN = _OWN + _NEAR
 """Features of an element without the pairs."""
 PAIR = 7
@@ -62,7 +64,7 @@ SIZE = SLOTS * WIDTH + TAIL
 
 PRESENT, EDITABLE, DISABLED, HAS_TEXT, HAS_VALUE = 0, 12, 14, 22, 23
 """Columns of a row that masks are read from."""
-CLICKED, IS_PHRASE, AROUND_IS_PHRASE, AFTER_PHRASE = 20, _PHRASE, _PHRASE + 1, _OWN
+CLICKED, IS_SAID, IS_PHRASE, AROUND_IS_PHRASE, AFTER_PHRASE = 20, _PHRASE - 2, _PHRASE, _PHRASE + 1, _OWN
 VALUE_IS, NAMED = 1, 6
 """Columns of a pair."""
 IS_WORD, IS_CLIP = 1 + FIELD_KINDS.index("word"), 1 + len(FIELD_KINDS)
@@ -77,11 +79,11 @@ def encode_page(snapshot: Snapshot, slots: Sequence[Element], spent: float, *, m
     instruction, clip, count = snapshot.instruction, snapshot.clipboard, len(slots)
     if count:
         rows = rows_of(flat)[:count]
-        rows[:, :_OWN] = [_own(element, instruction) for element in slots]
+        known_rows = b"".join([_row(element, instruction) for element in slots])
+        rows[:] = np.frombuffer(known_rows, np.float32).reshape(count, WIDTH)
         pairs = rows[:, PLAIN:].reshape(count, PAIRS, PAIR)
-        pairs[:, :FIELDS] = [_pairs(e.text, e.value, e.around, e.attributes, instruction) for e in slots]
         if clip:
-            pairs[:, FIELDS] = [_pair(e.text, e.value, e.around, e.attributes, clip, ()) for e in slots]
+            pairs[:, FIELDS] = [_pair(e.text, e.value, e.around, frozenset(), clip, ()) for e in slots]
         pairs[1:, :, 5] = pairs[:-1, :, 0]
         _near(rows[:, _OWN:PLAIN], rows, slots, instruction)
     tail = flat[SLOTS * WIDTH :]
@@ -133,29 +135,71 @@ def kind_of(element: Element) -> int:
     return 8
 
 
+@lru_cache(maxsize=20_000)
+def _row(element: Element, instruction: str) -> bytes:
+    """[WIDTH] float32 of an element: by itself and with the fields. Most elements stay as they are from step to step."""
+    e = element
+    still = Element(
+        0, e.tag, e.text, e.value, e.attributes, e.around, e.interactive, e.editable,
+        checked=False, disabled=False, focused=False, scrollable=False, clicks=0, typed=0, last=False, box=e.box,
+    )  # fmt: skip
+    row = _still_row(still, instruction).copy()
+    row[_STATE : _STATE + 9] = (
+        *(e.checked, e.disabled, e.focused, e.scrollable, e.last),
+        *(min(e.clicks, 3) / 3, min(e.typed, 3) / 3, e.clicks > 0, e.typed > 0),
+    )
+    return row.tobytes()
+
+
 @lru_cache(maxsize=50_000)
-def _own(element: Element, instruction: str) -> Float32:
-    """[_OWN] features of an element by itself. Most elements stay as they are from step to step."""
-    words, places = tokens_of(instruction), _places(instruction)
-    own = tokens_of(element.text)
-    kind = kind_of(element)
-    box = element.box if kind == 7 else (0.0, 0.0, 0.0, 0.0)
-    inside = [word in places for word in own]
-    first = next((places[word] for word in own if word in places), -1)
-    number = amount_of(element.text)
+def _still_row(element: Element, instruction: str) -> Float32:
+    """The row of an element that nothing was done to: what costs, and stays when the element is clicked, filled or moved on the page."""
+    e, kind = element, kind_of(element)
+    box = e.box if kind == 7 else (0.0, 0.0, 0.0, 0.0)
+    row = _alone(kind, e.text, e.value, f"{e.attributes} {e.tag}", e.interactive, e.editable, box).copy()
+    _compare(row, element, instruction)
+    row[PLAIN : PLAIN + FIELDS * PAIR] = _pairs(element, instruction).ravel()
+    return row
+
+
+@lru_cache(maxsize=50_000)
+def _alone(
+    kind: int,
+    text: str,
+    value: str,
+    attributes: str,
+    interactive: bool,
+    editable: bool,
+    box: tuple[float, float, float, float],
+) -> Float32:
+    """[WIDTH] features of an element that no instruction has a part in; zeros for the others."""
+    number = amount_of(text)
     row = [1.0, *(float(kind == place) for place in range(len(KINDS)))]
-    row += [element.interactive, element.editable, element.checked, element.disabled]
-    row += [element.focused, element.scrollable, element.last]
-    row += [min(element.clicks, 3) / 3, min(element.typed, 3) / 3, element.clicks > 0, element.typed > 0]
-    row += [bool(element.text), bool(element.value), math.log1p(len(element.text)) / 5]
-    row += [sum(inside) / len(own) if own else 0.0, _share(own, words), _share(tokens_of(element.around), words)]
-    row += [_share(tokens_of(element.attributes), words), (first + 1) / (len(words) + 1)]
+    row += [interactive, editable, *[0.0] * 9]  # _STATE: see _row
+    row += [bool(text), bool(value), math.log1p(len(text)) / 5, *[0.0] * 7]  # _INSIDE: see _compare
+    row += [number is not None, math.tanh((number or 0.0) / 20), 0.0]
+    row += [*(side / 200 for side in box), *[0.0] * 4]
+    row += _hashes(text, attributes, value)
+    return np.array(row + [0.0] * (WIDTH - _OWN), np.float32)
+
+
+def _compare(row: Float32, element: Element, instruction: str) -> None:
+    """Fill in what an element, by itself, has to do with the instruction."""
+    words, own, number = _places(instruction), tokens_of(element.text), amount_of(element.text)
+    inside = [word in words for word in own]
+    first = next((words[word] for word in own if word in words), -1)
     named = _is_phrase(element.text, instruction) and not _is_lookalike(element.text, instruction)
-    row += [named, _is_phrase(element.around, instruction)]
-    row += [number is not None, math.tanh((number or 0.0) / 20), number is not None and str(int(number)) in words]
-    row += [side / 200 for side in box]
-    row += _calendar(element.text, day_of(instruction))
-    return np.array([*row, *_hashes(element.text, element.attributes, element.value)], np.float32)
+    row[_INSIDE : _INSIDE + 7] = (
+        sum(inside) / len(own) if own else 0.0,
+        _share(own, words),
+        _share(tokens_of(element.around), words),
+        _is_said(element.attributes, element.tag, instruction),
+        (first + 1) / (len(tokens_of(instruction)) + 1),
+        named,
+        _is_phrase(element.around, instruction),
+    )
+    row[_PHRASE + 4] = number is not None and str(int(number)) in words
+    row[_PHRASE + 9 : _PHRASE + 13] = _calendar(element.text, day_of(instruction))
 
 
 def _calendar(text: str, date: tuple[int, int]) -> list[float]:
@@ -170,13 +214,19 @@ def _calendar(text: str, date: tuple[int, int]) -> list[float]:
 
 def _near(out: Float32, rows: Float32, slots: Sequence[Element], instruction: str) -> None:
     """Fill [n, _NEAR]: phrases of neighbours, slot, and the place among elements of the same sort, by order and by number."""
+    out[:] = _sorted(tuple([(e.tag, e.attributes, e.text) for e in slots]), ordinal_of(instruction))
     out[1:, 0], out[:-1, 1] = rows[:-1, _PHRASE], rows[1:, _PHRASE]
     out[1:, 2], out[:-1, 3] = rows[:-1, _INSIDE], rows[1:, _INSIDE]
+
+
+@lru_cache(maxsize=2_000)
+def _sorted(slots: tuple[tuple[str, str, str], ...], wanted: int) -> Float32:
+    """[n, _NEAR] without the phrases, of the elements' tags, attributes and texts; `wanted` is the place that the instruction asks for."""
+    out = np.zeros((len(slots), _NEAR), np.float32)
     out[:, 4] = np.arange(len(slots)) / SLOTS
     groups: dict[str, list[int]] = {}
-    for place, element in enumerate(slots):
-        groups.setdefault(_sort_of(element.tag, element.attributes), []).append(place)
-    wanted = ordinal_of(instruction)
+    for place, (tag, attributes, _) in enumerate(slots):
+        groups.setdefault(_sort_of(tag, attributes), []).append(place)
     for places in groups.values():
         size = len(places)
         for rank, place in enumerate(places[: 4 * _RANKS]):
@@ -185,8 +235,9 @@ def _near(out: Float32, rows: Float32, slots: Sequence[Element], instruction: st
         out[places[-1], 5 + _RANKS] = 1.0
         out[places, 5 + _RANKS + 2] = min(size, 10) / 10
         if size > 1:
-            _extremes(out, places, [amount_of(slots[place].text) for place in places])
-    out[1:, -1] = out[:-1, 5 + _RANKS + 3]
+            _extremes(out, places, [amount_of(slots[place][2]) for place in places])
+    out[1:, -2:] = out[:-1, 5 + _RANKS + 3 : 5 + _RANKS + 5]
+    return out
 
 
 def _extremes(out: Float32, places: list[int], amounts: list[float | None]) -> None:
@@ -218,16 +269,30 @@ def _places(instruction: str) -> dict[str, int]:
     return {word: place for place, word in reversed(list(enumerate(tokens_of(instruction))))}
 
 
-def _share(some: tuple[str, ...], words: tuple[str, ...]) -> float:
+def _share(some: tuple[str, ...], words: dict[str, int]) -> float:
     """Share of the instruction's words that `some` contains."""
-    return len(set(some) & set(words)) / max(1, len(set(words))) if some else 0.0
+    return len(words.keys() & some) / max(1, len(words)) if some else 0.0
+
+
+@lru_cache(maxsize=50_000)
+def _is_said(attributes: str, tag: str, instruction: str) -> bool:
+    """Whether the instruction says one of the attributes, or the tag, as it stands: the class of an icon, a kind of field, `(1,-2)`."""
+    told = instruction.lower()
+    words = {word for word in (*attributes.lower().split(), *tag.split(":")) if len(word) > 1}
+    return any(word in told and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", told) for word in words)
 
 
 @lru_cache(maxsize=50_000)
 def _is_phrase(text: str, instruction: str) -> bool:
     """Whether all of `text` stands in the instruction, word by word."""
     own = " ".join(tokens_of(text))
-    return bool(own) and f" {own} " in f" {' '.join(tokens_of(instruction))} "
+    return bool(own) and f" {own} " in _line(instruction)
+
+
+@lru_cache(maxsize=20_000)
+def _line(instruction: str) -> str:
+    """The words of an instruction, each between blanks."""
+    return f" {' '.join(tokens_of(instruction))} "
 
 
 def _is_lookalike(text: str, instruction: str) -> bool:
@@ -236,19 +301,19 @@ def _is_lookalike(text: str, instruction: str) -> bool:
     return text not in quoted and any(tokens_of(piece) == tokens_of(text) for piece in quoted)
 
 
-@lru_cache(maxsize=50_000)
-def _pairs(text: str, value: str, around: str, attributes: str, instruction: str) -> Float32:
+def _pairs(element: Element, instruction: str) -> Float32:
     """[FIELDS, PAIR] of an element and every field."""
-    out = np.zeros((FIELDS, PAIR), np.float32)
-    for place, mark in enumerate(marks_of(instruction)):
-        out[place] = _pair(text, value, around, attributes, mark.text, mark.context)
+    out, marks, e = np.zeros((FIELDS, PAIR), np.float32), marks_of(instruction), element
+    names = frozenset((*tokens_of(e.attributes), *tokens_of(e.around)))
+    if marks:
+        out[: len(marks)] = [_pair(e.text, e.value, e.around, names, mark.text, mark.context) for mark in marks]
     return out
 
 
 def _pair(
-    text: str, value: str, around: str, attributes: str, field: str, context: tuple[str, ...]
+    text: str, value: str, around: str, names: frozenset[str], field: str, context: tuple[str, ...]
 ) -> tuple[bool, ...]:
-    named = bool(context) and context[-1] in {*tokens_of(attributes), *tokens_of(around)}
+    named = bool(context) and context[-1] in names
     same, entered = text == field, value == field
     return same, entered, field in around, not same and field in text, not entered and field in value, False, named
 

@@ -53,7 +53,7 @@ def measure(snapshot: Snapshot, before: Snapshot, action: Action | None, steps: 
         "ticked_named": _part([bool(words & set(tokens_of(one.text or one.around))) for one in ticked]),
         "clicked": float(verb is Verb.CLICK),
         "typed": float(verb is Verb.TYPE),
-        "idle": float(_looks(snapshot) == _looks(before)) if steps else 0.0,
+        "idle": float(_looks_same(snapshot.elements, before.elements)) if steps else 0.0,
         "words_touched": _part([word in words for word in own]),
         "words_around": _part([word in words for word in near]),
         "repeats": float(min(1000, touched.clicks + touched.typed)) if touched else 0.0,
@@ -73,5 +73,11 @@ def _part(flags: list[bool]) -> float:
     return sum(flags) / len(flags) if flags else 0.0
 
 
-def _looks(snapshot: Snapshot) -> tuple[object, ...]:
-    return tuple((e.tag, e.text, e.value, e.attributes, e.checked, e.focused) for e in snapshot.elements)
+def _looks_same(now: tuple[Element, ...], before: tuple[Element, ...]) -> bool:
+    if len(now) != len(before):
+        return False
+    return all(one is other or _look_of(one) == _look_of(other) for one, other in zip(now, before, strict=True))
+
+
+def _look_of(element: Element) -> tuple[object, ...]:
+    return element.tag, element.text, element.value, element.attributes, element.checked, element.focused

@@ -80,10 +80,6 @@ class Mixed:
         return [*self._fast, self.full]
 
 
-_HANGS = frozenset(("tracker",))
-"""Served sites on which Lightpanda sometimes never ends the load of a next page (seen when it explores Trac at random)."""
-
-
 class MixedPage:
     """One page in either browser: a `DomBackend`."""
 
@@ -100,8 +96,7 @@ class MixedPage:
         return self._now is self._fast
 
     def open(self, site: Site, path: str) -> None:
-        served = site.application is not None and site.name not in _HANGS
-        is_fast = served or (site.application is None and not site.upstream and self._can_do(path))
+        is_fast = site.application is not None or (not site.upstream and self._can_do(path))
         self._now = self._fast if is_fast else self._full
         self._where, self._taken = (site, path), []
         self._now.open(site, path)

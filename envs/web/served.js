@@ -10,17 +10,17 @@
     const link = event.target.closest && event.target.closest('a[href]');
     if (event.defaultPrevented || !link) return;
     const url = new URL(link.href), inside = link.href.includes('#') && url.pathname === here().pathname && url.search === here().search;
-    if (!same(url)) return;
-    event.preventDefault();
-    if (!inside) pending = [url.href, {}];
+    if (url.protocol === 'javascript:') return;
+    event.preventDefault();  // a way out of the site is refused anyway; one that is tried and refused leaves Lightpanda unable to end a later load
+    if (same(url) && !inside) pending = [url.href, {}];
   }
   function take_form(event) {
     const form = event.target, by = event.submitter;
     if (event.defaultPrevented) return;
     const told = (name, usual) => (by && by.getAttribute('form' + name)) || form.getAttribute(name) || usual;
     const url = new URL(told('action', document.baseURI), document.baseURI), data = new FormData(form, by || null);
-    if (!same(url)) return;
     event.preventDefault();
+    if (!same(url)) return;
     const words = new URLSearchParams([...data].filter((pair) => typeof pair[1] === 'string'));
     if (told('method', 'get').toLowerCase() !== 'post') { url.search = words; pending = [url.href, {}]; return; }
     pending = [url.href, {method: 'POST', body: told('enctype', '') === 'multipart/form-data' ? data : words}];

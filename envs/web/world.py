@@ -66,7 +66,9 @@ class World:
         self.params, self._seed = params, seed
         self._prepared, self._history, self._solution = [], [], None
         if params.prefilled or params.shaping:
-            self._prepared = self._insist(self._rehearse)
+            self._prepared, page = self._insist(self._rehearse)
+            if page is not None:
+                return page
         return self._insist(self._restart)
 
     def step(self, action: Action) -> Snapshot:
@@ -187,18 +189,22 @@ class World:
             page_size=told.page_size,
         )
 
-    def _rehearse(self) -> list[Action]:
-        """The oracle's first `prefilled` steps, but never its last one; where progress is wanted, its whole solution is kept."""
+    def _rehearse(self) -> tuple[list[Action], Snapshot | None]:
+        """The oracle's first `prefilled` steps, but never its last one; where progress is wanted, its whole solution is kept.
+
+        The page is where these steps led, None where it has gone further and the episode has to be started again.
+        """
         self._solution = None
         script = find_oracle_of(self.params.task_names)
         if script is None:
-            return []
+            return [], None
         taken: list[Action] = []
         pages = [self._fresh()]
+        wanted = self.params.prefilled
         try:
             steps = script(pages[0])
             action = next(steps)
-            while not pages[-1].ended and (self.params.shaping or len(taken) <= self.params.prefilled):
+            while not pages[-1].ended and (self.params.shaping or len(taken) < wanted):
                 taken.append(action)
                 pages.append(self._act(action))
                 if not pages[-1].ended:
@@ -207,4 +213,6 @@ class World:
             pass
         if self.params.shaping and pages[-1].ended:
             self._solution = Solution(pages[:-1])
-        return taken[: min(self.params.prefilled, max(0, len(taken) - 1))]
+        if len(taken) == wanted and not pages[-1].ended and not self.params.shaping:
+            return taken, pages[-1]
+        return taken[: min(wanted, max(0, len(taken) - 1))], None

@@ -74,12 +74,17 @@ COURSES: Mapping[str, Course] = {
 """What the documentation claims; any other task is trained as the easy ones are."""
 
 
-def list_courses(tasks: Sequence[str] = (), steps: int = 0) -> list[Course]:
-    """The courses of `tasks` (all claimed ones when none is named), each of `steps` where given; raises `UsageError` for an unknown task."""
+def list_courses(tasks: Sequence[str] = (), steps: int = 0, prior: float = 1.0) -> list[Course]:
+    """The courses of `tasks` (all claimed ones when none is named), each of `steps` where given; raises `UsageError` for an unknown task.
+
+    `prior` other than 1 weakens or strengthens how much the untrained policy prefers what the instruction names.
+    """
     for task in tasks:
         if task not in ALL_TASKS:
             raise UsageError(f"unknown task {task!r} of bench dom. Known: {', '.join(ALL_TASKS)}.")
     chosen = [COURSES.get(task, Course(task=task)) for task in tasks or COURSES]
+    if prior != 1.0:
+        chosen = [dataclasses.replace(course, settings={**course.settings, "prior": prior}) for course in chosen]
     return [dataclasses.replace(course, steps=steps) if steps else course for course in chosen]
 
 
@@ -102,12 +107,12 @@ def run_seed(course: Course, seed: int, out: str, pages: int) -> dict[str, Any]:
     place = Path(out) / f"{course.task}-{seed}-{canonical_digest([dataclasses.asdict(course), seed])}"
     place.mkdir(parents=True, exist_ok=True)
     task = get_family(FAMILY).resolve_task({"task": ALL_TASKS.index(course.task), **course.params})
-    trained = _kept(place / "trained.json", lambda: _train(course, task, seed, place))
-    judged = _kept(place / f"judged-{pages}.json", lambda: _judge_both(task, place, pages))
+    trained = keep(place / "trained.json", lambda: _train(course, task, seed, place))
+    judged = keep(place / f"judged-{pages}.json", lambda: _judge_both(task, place, pages))
     return {"task": course.task, "seed": seed, "budget": course.steps, **trained, **judged}
 
 
-def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def keep(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What stands in `path`, made and stored where it is not there."""
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text())

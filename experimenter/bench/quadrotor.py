@@ -1,12 +1,14 @@
 """How many agent-steps a CPU-second the quadrotor kernel gives: 8 drones a room at 20 % density, effects off and on, and other sizes.
 
 An agent-step is one drone advanced by one control step of 0.01 s, with contacts, reward, observation and restarts. Actions are random
-around hover, drawn beforehand; compilation happens before the clock starts. SB3's PPO on our VecEnv is timed as a whole: environment,
-rollout and updates.
+around hover, drawn beforehand; compilation happens before the clock starts. The cases take turns in slices of CPU time long enough that
+a slice is not spent on bringing its rooms back into the cache, and a case's rate is the median of its slices, so that a burst of other work on
+the machine does not count. SB3's PPO on our VecEnv is timed as a whole: environment, rollout and updates.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
 
@@ -22,7 +24,9 @@ CASES: Mapping[str, tuple[int, Mapping[str, ParamValue]]] = {
     "32_drones": (32, {"drones": 32, "density": 0.2}),
     "1_drone": (512, {"drones": 1}),
 }
-"""Name -> rooms, task parameters."""
+"""Name -> rooms, task parameters: 512 or 1,024 drones in all, as many as a training on one core steps together."""
+SLICES = 9
+"""Turns of each case; an odd number has a middle one."""
 _HOVER, _SPREAD, _DRAWN = 0.05, 0.3, 16
 Runner = Callable[[], int]
 """Runs a slice and returns its agent-steps."""
@@ -32,7 +36,7 @@ SB3_ROOMS, SB3_STEPS, SB3_BATCH, SB3_EPOCHS = 128, 64, 8192, 3
 """Rooms of 8 drones, steps a rollout, minibatch and epochs of the timed SB3 run; its networks are 64x64."""
 
 
-def measure(seconds: float = 10, sb3_rollouts: int = 4) -> dict[str, float]:
+def measure(seconds: float = 18, sb3_rollouts: int = 4) -> dict[str, float]:
     """Measure the kernel alone and, with `sb3_rollouts` above 0, SB3's PPO on it; rates are agent-steps per CPU-second."""
     measured = measure_kernel(seconds)
     if sb3_rollouts:
@@ -67,30 +71,37 @@ def measure_sb3(rollouts: int) -> float:
 
 
 def measure_kernel(seconds: float) -> dict[str, float]:
-    """Measure each case for its share of `seconds` of CPU time, in alternating slices; return agent-steps per CPU-second."""
-    runners = {name: make_runner(worlds, params) for name, (worlds, params) in CASES.items()}
-    for run in runners.values():
-        run()
-    spent, steps = dict.fromkeys(runners, 0.0), dict.fromkeys(runners, 0)
-    while sum(spent.values()) < seconds:
+    """Measure all cases in `seconds` of CPU time, in alternating slices; return the median agent-steps per CPU-second and the rooms of each."""
+    runners = {name: make_runner(rooms, params) for name, (rooms, params) in CASES.items()}
+    rates: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(SLICES):
         for name, run in runners.items():
-            started = time.process_time()
-            steps[name] += run()
-            spent[name] += time.process_time() - started
-    rates = {name: steps[name] / spent[name] for name in runners}
+            rates[name].append(time_slice(run, seconds / (SLICES * len(CASES))))
+    middle = {name: statistics.median(found) for name, found in rates.items()}
     return {
-        "agent_steps_per_cpu_s": rates["8_drones"],
-        **{f"{name}_agent_steps_per_cpu_s": rate for name, rate in rates.items()},
+        "agent_steps_per_cpu_s": middle["8_drones"],
+        **{f"{name}_agent_steps_per_cpu_s": rate for name, rate in middle.items()},
+        **{f"{name}_rooms": rooms for name, (rooms, _) in CASES.items()},
     }
+
+
+def time_slice(run: Runner, seconds: float) -> float:
+    """Agent-steps per CPU-second over at least `seconds` of CPU time, after one call to warm up."""
+    run()
+    steps, started, spent = 0, time.process_time(), 0.0
+    while spent < seconds or not steps:
+        steps += run()
+        spent = time.process_time() - started
+    return steps / spent
 
 
 def table(measured: dict[str, float]) -> str:
     """Lay out what `measure` returned for a terminal."""
-    rows = [(name, measured[f"{name}_agent_steps_per_cpu_s"]) for name in CASES]
-    lines = [f"{'case':<28}{'agent-steps per CPU-second':>28}"]
+    rows = [(name, CASES[name][0], measured[f"{name}_agent_steps_per_cpu_s"]) for name in CASES]
+    lines = [f"{'case':<28}{'rooms':>7}{'agent-steps per CPU-second':>28}"]
     if "sb3_ppo_agent_steps_per_cpu_s" in measured:
-        rows.append(("SB3 PPO, 8 drones", measured["sb3_ppo_agent_steps_per_cpu_s"]))
-    lines += [f"{name.replace('_', ' '):<28}{rate:>28,.0f}" for name, rate in rows]
+        rows.append(("SB3 PPO, 8 drones", SB3_ROOMS, measured["sb3_ppo_agent_steps_per_cpu_s"]))
+    lines += [f"{name.replace('_', ' '):<28}{rooms:>7}{rate:>28,.0f}" for name, rooms, rate in rows]
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "halfcheetah": ("cheetah", "halfcheetah"),
     "walker2d": ("walker2d",),
     "reacher": ("reacher", "reach", "arm"),
+    "web": ("website", "browser", "webpage", "shop", "shopping", "buy", "purchase", "email", "mail", "inbox", "login", "ticket"),
 }
 """Family's base name (lower case, no `gym:` and no version) -> words that speak of it."""
 _LEVELS: tuple[tuple[tuple[str, ...], float], ...] = (
@@ -45,6 +46,13 @@ _DURATION = re.compile(
 )
 _STEPS = re.compile(r"\b(\d+(?:\.\d+)?)\s*(k|m|million|thousand)?\s*(?:env(?:ironment)?|training)?\s*steps\b")
 _MONEY = re.compile(r"(?:\$\s*(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?)\s*(?:usd|dollars?)\b)")
+_PURCHASE = re.compile(
+    r"\b(?:buy(?:s|ing)?|bought|purchas(?:e[sd]?|ing)|shop(?:s|ping)?|order(?:s|ing)? (?!to\b|of\b|that\b)|prices?|priced|cheap(?:er|est)?"
+    r"|cost(?:s|ing)? (?:less|under|below|at most|no more|up to))"
+)
+"""Words of a goal that is about buying something: what money it names is a price."""
+_SPENDING = re.compile(r"^\s*(?:on|of|for)\s+(?:the\s+|a\s+)?(?:models?|tokens?|training|session|llm|api)\b")
+"""What follows money that the session may spend, whatever else the goal is about."""
 _PERCENT = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:%|percent\b)")
 _OUT_OF = re.compile(rf"\b{_COUNT}\s+(?:times\s+)?(?:out\s+)?of\s+{_COUNT}\b")
 _OPEN = re.compile(
@@ -194,11 +202,15 @@ def read_success(text: str) -> float | None:
 
 
 def read_budget(text: str) -> Budget:
-    """Limits that the goal's words set: `in five minutes`, `within 200k steps`, `for 2 dollars`. None where they set none."""
+    """Limits that the goal's words set: `in five minutes`, `within 200k steps`, `for 2 dollars`. None where they set none.
+
+    Money in the words of a purchase is what the thing may cost and no limit, unless the words say so: `2 dollars for the model`.
+    """
     lower = text.lower()
     wall = _DURATION.search(lower)
     steps = _STEPS.search(lower)
-    money = _MONEY.search(lower)
+    is_purchase = _PURCHASE.search(lower) is not None
+    money = next((m for m in _MONEY.finditer(lower) if not is_purchase or _SPENDING.match(lower[m.end() :])), None)
     factor = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(steps[2] or "", 1.0) if steps else 1.0
     env_steps = round(float(steps[1]) * factor) if steps else 0
     return Budget(

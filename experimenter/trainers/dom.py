@@ -1,4 +1,4 @@
-"""The trainer `dom`: a small pointer policy over the elements of a web page, without demonstrations.
+"""The trainer `dom`: a small pointer policy over the elements of a web page, without demonstrations unless it is given some.
 
 Read `dom_settings.py`, `dom_network.py`, `dom_algorithm.py` (what an algorithm is), `dom_collect.py`, `dom_ppo.py`. On families without pages it is `ppo`.
 
@@ -31,6 +31,7 @@ from experimenter.trainers.checkpoint import check_same, read_checkpoint, write_
 from experimenter.trainers.device import one_thread, resolve_device
 from experimenter.trainers.dom_algorithm import make_algorithm
 from experimenter.trainers.dom_collect import Pages
+from experimenter.trainers.dom_demonstrations import WARM_UPDATES, begin_with_demonstrations
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.normalise import Float32
@@ -44,8 +45,6 @@ _LOG = logging.getLogger(__name__)
 FAMILY = "web"
 EXAM = 64
 """Greedy episodes of an exam."""
-WARM_UPDATES = 4
-"""Updates after a warm start in which only values are learnt, where the algorithm can."""
 
 
 def make_trainer() -> DomTrainer:
@@ -154,6 +153,8 @@ class _Run:
         checkpoint = read_checkpoint(self.problem.folder)
         if checkpoint is None:
             self._warm_start()
+            start = (self.network, self.algorithm, self.settings, self.problem.task)
+            begin_with_demonstrations(*start, seed=self.seed, pulse=lambda: self.reporter.pulse(0, {}))
             return
         check_same(checkpoint, {"trainer": "dom", "settings": asdict(self.settings)})
         state, arrays = checkpoint.state, checkpoint.arrays

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from envs.task import ParamValue
 from experimenter.trainers.dom_algorithm import DomRollout
-from experimenter.trainers.dom_demonstrations import clone, read_trajectories
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.dom_trajectories import (
@@ -109,8 +108,6 @@ class Awr:
         self._fresh, self._steps = 0, 0
         self.expected: list[tuple[Mapping[str, ParamValue], float]] = []
         """V(c) of the episodes that ended in the last rollout, with their task parameters: what teachers may want to hear."""
-        self._to_clone = read_trajectories(settings.demonstrations)
-        self.add(self._to_clone)
 
     def act(self, observations: Float32, masks: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Float32]:
         """Sample from the policy."""
@@ -129,7 +126,6 @@ class Awr:
 
     def update(self, learning_rate: float) -> dict[str, float]:
         """Train both values on what has just ended and on old episodes, then clone what passes both filters."""
-        self._clone_demonstrations(learning_rate)
         fresh = self._replay.newest(min(self._fresh, len(self._replay)))
         old = [one for one in self._replay.draw(self._settings.awr_draw, self._rng) if one not in fresh]
         self._fresh = 0
@@ -144,21 +140,6 @@ class Awr:
             "policy_loss": mean_of(actor),
             "cloned": len(kept) / len(table.action),
         }
-
-    def _clone_demonstrations(self, learning_rate: float) -> None:
-        """Before anything else: supervised epochs over the demonstrations, once."""
-        if self._to_clone:
-            settings = self._settings
-            clone(
-                self._actor,
-                self._actor_descent,
-                self._to_clone,
-                epochs=settings.clone_epochs,
-                minibatch=settings.minibatch,
-                learning_rate=learning_rate,
-                rng=self._rng,
-            )
-            self._to_clone = []
 
     def _fit_values(self, table: StepTable, learning_rate: float) -> float:
         """One epoch over all steps: V(s) of every page, V(c) of every first page."""
@@ -211,7 +192,6 @@ class Awr:
     def load_state_dict(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from `state_dict`."""
         self._replay.load(state["replay"], arrays)
-        self._to_clone = []
         self._actor_descent.load(arrays)
         self._critic_descent.load(arrays)
         load_network("critic", self._critic.network, arrays)

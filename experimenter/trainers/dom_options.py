@@ -45,7 +45,8 @@ class AwrOptions:
     """DigiRL's filtered cloning. Published: buffer 2,000, critic 5, actor 20 and instruction-value 5 epochs, top 10% of trajectories."""
 
     demonstrations: str = ""
-    """File of demonstrations (envs/web/demonstrations.py) that `awr` and `phase` begin with; empty: none."""
+    """What every algorithm with a policy begins with: a file of demonstrations (envs/web/demonstrations.py), or `oracle` (200 episodes of the
+    task's scripted oracle, `oracle:300` for another number); empty: nothing."""
     clone_epochs: int = 10
     """Supervised epochs over the demonstrations before anything else."""
     awr_replay: int = 500

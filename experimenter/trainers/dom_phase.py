@@ -12,7 +12,7 @@ from nothing needs shorter phases or a smaller beta than a language model that w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,10 +25,16 @@ from torch import Tensor
 from envs.task import ParamValue
 from experimenter.trainers.dom_algorithm import DomRollout
 from experimenter.trainers.dom_awr import outcome_loss
-from experimenter.trainers.dom_demonstrations import clone, read_trajectories
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
-from experimenter.trainers.dom_trajectories import Episodes, StartValues, StepTable, TrajectoryReplay, tabulate
+from experimenter.trainers.dom_trajectories import (
+    Episodes,
+    StartValues,
+    StepTable,
+    Trajectory,
+    TrajectoryReplay,
+    tabulate,
+)
 from experimenter.trainers.dom_updates import (
     Arrays,
     Descent,
@@ -107,8 +113,6 @@ class Phase:
         self._waiting, self._steps = 0, 0
         self.expected: list[tuple[Mapping[str, ParamValue], float]] = []
         """V(s_0) of the episodes that ended in the last rollout, with their task parameters: what teachers may want to hear."""
-        self._to_clone = read_trajectories(settings.demonstrations)
-        self._replay.add(self._to_clone)
 
     def act(self, observations: Float32, masks: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Float32]:
         """Sample from the policy."""
@@ -121,9 +125,12 @@ class Phase:
         self._waiting += rollout.actions.size
         self._steps += rollout.actions.size
 
+    def add(self, trajectories: Sequence[Trajectory]) -> None:
+        """Keep demonstrations whose success was verified: old successes to replay from."""
+        self._replay.add(trajectories)
+
     def update(self, learning_rate: float) -> dict[str, float]:
         """At the end of a phase: critic, advantages, actor; the actor as it was until then is the reference."""
-        self._clone_demonstrations(learning_rate)
         if self._waiting < self._settings.phase_steps or not len(self._current):
             return {"replay": float(len(self._replay))}
         self._waiting = 0
@@ -142,21 +149,6 @@ class Phase:
             "replayed": float(replayed),
             "replay": float(len(self._replay)),
         }
-
-    def _clone_demonstrations(self, learning_rate: float) -> None:
-        """Before anything else: supervised epochs over the demonstrations, which make the first reference."""
-        if self._to_clone:
-            settings = self._settings
-            clone(
-                self._actor,
-                self._actor_descent,
-                self._to_clone,
-                epochs=settings.clone_epochs,
-                minibatch=settings.minibatch,
-                learning_rate=learning_rate,
-                rng=self._rng,
-            )
-            self._to_clone = []
 
     def _fit_values(self, table: StepTable, learning_rate: float) -> float:
         losses = []
@@ -215,7 +207,6 @@ class Phase:
     def load_state_dict(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from `state_dict`."""
         self._replay.load(state["replay"], arrays)
-        self._to_clone = []
         own = {name.removeprefix("current."): array for name, array in arrays.items() if name.startswith("current.")}
         self._current.load(state["current"], own)
         self._actor_descent.load(arrays)

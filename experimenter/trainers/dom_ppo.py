@@ -14,8 +14,9 @@ from envs.web.actions import Mask
 from experimenter.trainers import gae, losses
 from experimenter.trainers.adam import FlatAdam
 from experimenter.trainers.dom_algorithm import DomRollout
-from experimenter.trainers.dom_network import DomNetwork, DomOutput
+from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
+from experimenter.trainers.dom_sizes import Told, read_pages, read_values
 from experimenter.trainers.normalise import Float32
 
 _AT_ONCE = 256
@@ -93,7 +94,7 @@ class DomPpo:
             for chosen in np.array_split(self.rng.permutation(size), parts):
                 index = torch.as_tensor(chosen, device=batch[0].device)
                 pages, mask, *rest = (tensor[index] for tensor in batch)
-                yield self._step(learning_rate, self.network(pages, mask), *rest)
+                yield self._step(learning_rate, read_pages(self.network, pages, mask), *rest)
 
     def _prepare(self, rollout: DomRollout) -> tuple[Tensor, ...]:
         """Observations, masks, actions, old log probabilities, advantages and value targets of the valid steps, flat."""
@@ -124,15 +125,13 @@ class DomPpo:
     @torch.no_grad()
     def _values(self, observations: Float32) -> Float32:
         parts = [
-            self.network(self._tensor(part), self._tensor(np.ones((1, 1), np.bool_))).value.cpu().numpy()
+            read_values(self.network, self._tensor(part)).cpu().numpy()
             for part in np.array_split(observations, max(1, len(observations) // _AT_ONCE))
         ]
         values: Float32 = np.concatenate(parts)
         return values
 
-    def _step(
-        self, rate: float, told: DomOutput, action: Tensor, old: Tensor, advantage: Tensor, target: Tensor
-    ) -> Tensor:
+    def _step(self, rate: float, told: Told, action: Tensor, old: Tensor, advantage: Tensor, target: Tensor) -> Tensor:
         """One gradient step; returns policy loss, value loss, entropy and approximate KL as one tensor [4]."""
         settings = self.settings
         log_prob, entropy = losses.categorical_log_prob(told.logits, action)

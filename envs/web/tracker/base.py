@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -74,6 +75,14 @@ def base_environment() -> Path:
             _set_up(part)
             part.rename(target)
     return target
+
+
+def templates_folder() -> Path:
+    """Where Trac's compiled templates are kept, beside the base environment: they depend on what is installed and on nothing else."""
+    folder = base_environment().with_suffix(".templates")
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _set_up(folder: Path) -> None:

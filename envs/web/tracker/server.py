@@ -1,18 +1,21 @@
-"""Runs in a process of its own: Trac behind two pipes. Requests come on descriptor 3, replies go to 4; see `process.Tracd`.
+"""Runs in a process of its own: Trac behind two pipes. Requests come on descriptor 3, replies go to 4, the first of
+them to say that it is ready; see `process.Tracd`.
 
 It does what a web server does for Trac and no more: it calls Trac's WSGI entry point, and says who the user is on `/login`, as basic
 authentication there would. It is the only file that imports Trac. One request at a time.
 
-    python -m envs.web.tracker.server ENVIRONMENTS USER
+    python -m envs.web.tracker.server ENVIRONMENTS USER TEMPLATES
 """
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -20,18 +23,38 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 Dispatch = Callable[[dict[str, Any], Callable[..., Any]], Any]
+_SETTLED = (1, 4)
+"""Requests of an environment after which what is loaded is kept out of the collector: Trac collects after every request, half of its time."""
 
 
-def main(environments: Path, user: str) -> None:
-    """Answer requests until the pipe closes."""
+def main(environments: Path, user: str, templates: Path) -> None:
+    """Answer requests until the pipe closes; `templates` is a folder for compiled ones."""
     warnings.simplefilter("ignore")
+    _keep_templates(templates)
     dispatch: Dispatch = import_module("trac.web.main").dispatch_request
+    asked: Counter[str] = Counter()
     with os.fdopen(3, "rb") as told, os.fdopen(4, "wb") as answers:
+        _send(answers, "204 Ready", [], b"")
         while line := told.readline():
             head = json.loads(line)
-            _send(
-                answers, *_dispatch(dispatch, environments / head["environment"], user, head, told.read(head["length"]))
-            )
+            name, body = head["environment"], told.read(head["length"])
+            _send(answers, *_dispatch(dispatch, environments / name, user, head, body))
+            asked[name] += 1
+            if asked[name] in _SETTLED:
+                gc.freeze()
+
+
+def _keep_templates(folder: Path) -> None:
+    """Let every Jinja environment take compiled templates from `folder`. Trac makes one an environment, and would compile them all again."""
+    if folder == Path() or not os.access(folder, os.W_OK):
+        return
+    jinja2 = import_module("jinja2")
+    kept, begin = jinja2.FileSystemBytecodeCache(str(folder)), jinja2.Environment.__init__
+
+    def begin_with_cache(self: Any, *arguments: Any, **settings: Any) -> None:
+        begin(self, *arguments, **{"bytecode_cache": kept, **settings})
+
+    jinja2.Environment.__init__ = begin_with_cache
 
 
 def _dispatch(
@@ -91,4 +114,4 @@ def _send(answers: BinaryIO, status: str, headers: list[tuple[str, str]], body: 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3] if len(sys.argv) > 3 else ""))

@@ -76,6 +76,7 @@ class Tracker:
         if request.path.startswith(_STATIC):
             status, kind, body = read_file(_static_folder(), request.path.removeprefix(_STATIC).partition("?")[0])
             return Reply(status=status, headers=(("Content-Type", kind), ("Cache-Control", "max-age=3600")), body=body)
+        self._check()
         jar = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         told = self._server.ask(
             self._place,
@@ -89,6 +90,11 @@ class Tracker:
         self._keep_cookies(told)
         kept = tuple((name, value) for name, value in told.headers if name.lower() in _KEPT)
         return Reply(status=told.status, headers=kept, body=told.body)
+
+    def _check(self) -> None:
+        """Raise `BrowserError` where the environment of the running episode has gone with an earlier server."""
+        if self._starts != self._server.starts:
+            raise BrowserError("the tracker was started afresh since this episode began")
 
     def _keep_cookies(self, reply: Reply) -> None:
         for name, value in reply.headers:
@@ -104,6 +110,7 @@ class Tracker:
         if self._state is None or self._job is None or self._verdict.ended:
             return self._verdict
         try:
+            self._check()
             if self._state.has_changed():
                 self._verdict = _compare(self._state.differences(), self._job)
         except sqlite3.Error as error:

@@ -15,6 +15,7 @@ from envs.web.chromium import Chromium
 from envs.web.demonstrations import (
     Demonstration,
     DemonstrationError,
+    demonstrate,
     load_demonstrations,
     read_demonstrations,
     replay,
@@ -99,6 +100,20 @@ def test_a_horizon_cuts_a_demonstration(chromium: Chromium) -> None:
     with pytest.raises(DemonstrationError, match="do not solve"):
         replay(world, one, horizon=1)
     assert replay(world, one, horizon=2).actions.shape == (2,)
+    world.close()
+
+
+def test_an_oracle_plays_as_a_policy_would(chromium: Chromium) -> None:
+    world = World(chromium)
+    shown = demonstrate(world, WebParams(task=TEXT), 5)
+    again = replay(world, make_demonstration(world))
+    assert shown.actions.tolist() == again.actions.tolist() and shown.rewards.tolist() == [-0.01, 0.99]
+    assert np.array_equal(shown.observations, again.observations) and np.array_equal(shown.masks, again.masks)
+    assert shown.params == WebParams(task=TEXT).model_dump()
+    with pytest.raises(DemonstrationError, match=r"its 1 step\(s\) do not solve"):
+        demonstrate(world, WebParams(task=TEXT), 5, horizon=1)
+    with pytest.raises(DemonstrationError, match="use-slider has no oracle"):
+        demonstrate(world, WebParams(task=ALL_TASKS.index("use-slider")), 5)
     world.close()
 
 

@@ -15,6 +15,7 @@ from envs.web.encoding import (
     FIELD,
     INSTRUCTION,
     IS_PHRASE,
+    IS_SAID,
     NAMED,
     PAIR,
     PAIRS,
@@ -179,6 +180,26 @@ def test_a_lookalike_of_what_is_quoted_is_not_named() -> None:
     assert rows_of(encode_page(page, shown(page), 0.0))[:4, IS_PHRASE].tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("instruction", "tag", "attributes", "said"),
+    [
+        ("Find the email by Ella and click the star icon.", "span", "star", True),
+        ("Find the email by Ella and click the star icon.", "span", "trash", False),
+        ('Click on a "textarea" widget.', "textarea", "", True),
+        ('Click on a "textarea" widget.', "input:text", "", False),
+        ("Click on a link.", "a", "", False),
+        ("Click on the grid coordinate (1,-2).", "circle", "(1,-2) blue", True),
+        ("Click on the grid coordinate (1,-2).", "circle", "(1,2) blue", False),
+        ("Click on the grid coordinate (1,-2).", "circle", "(-1,-2) blue", False),
+    ],
+)
+def test_an_element_whose_attributes_or_tag_the_instruction_says_is_marked(
+    instruction: str, tag: str, attributes: str, said: bool
+) -> None:
+    page = make_page(replace(BUTTON, tag=tag, text="", attributes=attributes), instruction=instruction)
+    assert bool(rows_of(encode_page(page, shown(page), 0.0))[0, IS_SAID]) is said
+
+
 def test_amounts_are_read_from_texts() -> None:
     told = {"Book flight for $1,220": 1220.0, "5h 20m": 320.0, "45m": 45.0, "12": 12.0, "3 of 4": None, "lorem": None}
     assert {text: amount_of(text) for text in told} == told
@@ -188,8 +209,10 @@ def test_the_least_and_greatest_of_a_sort_and_the_calendar_are_marked() -> None:
     prices = [replace(BUTTON, index=place, text=f"Book for ${price}") for place, price in enumerate((220, 482, 65))]
     page = make_page(*prices, instruction="Book the cheapest flight on 12/23/2016.")
     rows = rows_of(encode_page(page, shown(page), 0.0))
-    least, greatest = rows[:3, PLAIN - 3], rows[:3, PLAIN - 2]
+    least, greatest = rows[:3, PLAIN - 4], rows[:3, PLAIN - 3]
     assert least.tolist() == [0.0, 0.0, 1.0] and greatest.tolist() == [0.0, 1.0, 0.0]
+    # what follows an extreme is told so: the button beside the longest duration
+    assert rows[:3, PLAIN - 2].tolist() == [0.0, 0.0, 0.0] and rows[:3, PLAIN - 1].tolist() == [0.0, 0.0, 1.0]
     calendar = [replace(TEXT, index=place, text=text) for place, text in enumerate(("23", "October", "December 2016"))]
     page = make_page(*calendar, instruction="Book the cheapest flight on 12/23/2016.")
     seen = rows_of(encode_page(page, shown(page), 0.0))[:3, 39:43]

@@ -37,6 +37,7 @@ def test_courses_are_those_that_the_documentation_claims_unless_named() -> None:
     assert claimed["read-table"].teacher_settings["start"] == "prefilled=2"
     (other,) = dom.list_courses(["click-tab"], 500)
     assert (other.task, other.steps, other.teacher) == ("click-tab", 500, "fixed")
+    assert other.settings == {} and dom.list_courses(["click-tab"], prior=0.0)[0].settings == {"prior": 0.0}
     with pytest.raises(UsageError, match="unknown task 'click-tap'"):
         dom.list_courses(["click-tap"])
 
@@ -57,7 +58,7 @@ def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
         made.append(1)
         return {"x": 1}
 
-    assert dom._kept(tmp_path / "a.json", make) == dom._kept(tmp_path / "a.json", make) == {"x": 1}
+    assert dom.keep(tmp_path / "a.json", make) == dom.keep(tmp_path / "a.json", make) == {"x": 1}
     assert made == [1] and [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 

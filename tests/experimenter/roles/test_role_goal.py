@@ -8,6 +8,7 @@ import pytest
 from roles_helpers import SMALL, Speak, full, make_card, params_list, text_of
 
 from envs.family import Card, Parameter
+from envs.web.tasks import ALL_TASKS
 from experimenter.errors import ModelRefused, UsageError
 from experimenter.llm.messages import Request
 from experimenter.records import Budget, GoalKind
@@ -225,6 +226,33 @@ def test_budget_words() -> None:
     said = "balance for 10 seconds in five minutes, within 200k steps, for $2"
     assert words.read_budget(said) == Budget(wall_s=300, env_steps=200_000, money_usd=2.0)
     assert words.read_budget("hold it for 10 seconds") == Budget(), "a duration of the task is no budget"
+
+
+@pytest.mark.parametrize(
+    ("text", "dollars"),
+    [
+        ("buy a red cotton shirt under 40 dollars", None),
+        ("order a kettle for $30", None),
+        ("find a lamp that costs less than 20 dollars", None),
+        ("a wallet with a price lower than 30 dollars", None),
+        ("buy a shirt under 40 dollars, and spend 2 dollars on the model", 2.0),
+        ("walk at a low cost of transport for 2 dollars", 2.0),
+        ("in order to walk, spend 2 dollars", 2.0),
+    ],
+)
+def test_a_price_is_no_limit_of_the_session(text: str, dollars: float | None) -> None:
+    assert words.read_budget(text).money_usd == dollars
+    assert words.read_budget(f"{text} in 10 minutes").wall_s == 600.0
+
+
+@pytest.mark.parametrize(
+    "text", ["buy a red cotton shirt in the shop", "purchase the cheapest kettle under 40 dollars", "shop for a jacket"]
+)
+def test_words_alone_ask_for_the_shop(text: str) -> None:
+    pytest.importorskip("miniwob")
+    cards = [HILL, POLE, LANDER, *known_cards("web")]
+    goal = read_goal(None, text, families=cards, step="goal")
+    assert (goal.family, goal.target["task"], goal.target["prefilled"]) == ("web", ALL_TASKS.index("shop-buy"), 0)
 
 
 def test_open_goals() -> None:

@@ -18,6 +18,7 @@ from experimenter.trainers.device import one_thread
 from experimenter.trainers.dom import make_trainer
 from experimenter.trainers.dom_algorithm import Algorithm, make_algorithm
 from experimenter.trainers.dom_collect import Pages
+from experimenter.trainers.dom_demonstrations import WARM_UPDATES, begin_with_demonstrations, clone_into
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import make_settings
 from experimenter.trainers.dom_trajectories import Episodes, tabulate
@@ -55,7 +56,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
 
 
 def make(algorithm: str, **changes: Any) -> tuple[DomNetwork, Algorithm]:
-    settings = make_settings("web", {"algorithm": algorithm, **SMALL, **QUICK[algorithm], **changes})
+    settings = make_settings("web", {"algorithm": algorithm, **SMALL, **QUICK.get(algorithm, {}), **changes})
     network = DomNetwork(settings, 1)
     return network, make_algorithm(settings, network, 2)
 
@@ -157,8 +158,9 @@ def test_what_the_student_expects_is_told_with_the_task_that_it_was_of() -> None
         assert len(expected) > 10 and all(params == {"task": 0} and 0 < value < 1 for params, value in expected)
 
 
-def test_demonstrations_are_cloned_before_anything_else() -> None:
-    """Of the untrained policy's own successes as demonstrations, the probability rises at the first update."""
+@pytest.mark.parametrize("name", ["ppo", "awr", "phase", "archer"])
+def test_demonstrations_are_cloned_before_anything_else(name: str) -> None:
+    """Of the untrained policy's own successes as demonstrations, the probability rises before the first rollout."""
     _, acting = make("phase")
     pages = Pages(ToyPages(4))
     pages.restart(3)
@@ -166,16 +168,24 @@ def test_demonstrations_are_cloned_before_anything_else() -> None:
     assert rollout is not None
     shown = [one for one in Episodes().read(rollout) if one.success]
     table = tabulate(shown)
-    for name in ("awr", "phase"):
-        network, algorithm = make(name, clone_epochs=60)
-        algorithm._to_clone = shown  # type: ignore[attr-defined]  # what `demonstrations` would have read
-        pupil = Pupil(network)
+    network, algorithm = make(name)
+    pupil = Pupil(network)
 
-        def likelihood(pupil: Pupil = pupil) -> float:
-            logs = pupil.read(table, lambda told: torch.log_softmax(told.logits, dim=1))
-            return float(logs.gather(1, pupil.tensor(table.action)[:, None]).mean())
+    def likelihood() -> float:
+        logs = pupil.read(table, lambda told: torch.log_softmax(told.logits, dim=1))
+        return float(logs.gather(1, pupil.tensor(table.action)[:, None]).mean())
 
-        before = likelihood()
-        algorithm.observe(rollout)
-        algorithm.update(2e-3)
-        assert likelihood() > before + 0.5
+    before = likelihood()
+    settings = make_settings("web", {**SMALL, "algorithm": name, "clone_epochs": 60, "learning_rate": 2e-3})
+    clone_into(network, algorithm, settings, shown, 0)
+    assert likelihood() > before + 0.5
+    kept = getattr(algorithm, "_replay", None)
+    assert name not in ("awr", "phase") or (kept is not None and len(kept) == len(shown))
+    assert name != "ppo" or getattr(algorithm, "critic_only") == WARM_UPDATES  # noqa: B009  # not in the protocol
+
+
+def test_values_alone_cannot_be_cloned_into() -> None:
+    network, algorithm = make("dqn")
+    settings = make_settings("web", {**SMALL, "algorithm": "dqn", "demonstrations": "oracle"})
+    with pytest.raises(UsageError, match="dqn has no policy to clone into"):
+        begin_with_demonstrations(network, algorithm, settings, None, seed=0)
