@@ -47,15 +47,24 @@ def action_space() -> gymnasium.spaces.Discrete:
 
 
 class WebBatch:
-    """n pages; `params` gives each new episode its task parameters, over the task's own."""
+    """n pages; `params` gives each new episode its task parameters, over the task's own.
+
+    Without `restarts`, a world that ended shows its last page until the next `reset`.
+    """
 
     def __init__(
-        self, task: TaskSpec, n: int, params: ParamSource | None = None, browser: Browser | None = None
+        self,
+        task: TaskSpec,
+        n: int,
+        params: ParamSource | None = None,
+        browser: Browser | None = None,
+        *,
+        restarts: bool = True,
     ) -> None:
         self.num_envs = n
         self.observation_space: gymnasium.spaces.Space[Any] = observation_space()
         self.action_space: gymnasium.spaces.Space[Any] = action_space()
-        self._task, self._source = task, params
+        self._task, self._source, self._restarts = task, params, restarts
         self._browser = browser or open_browser()
         many = params is not None and self._browser.name == "mixed"
         self._pool = Pool(self._browser, PAGES_EACH * n if many else n) if params or n > 1 else None
@@ -183,7 +192,7 @@ class WebBatch:
         observation, done = final, np.flatnonzero(terminated | truncated).tolist()
         outcomes = tuple(self._close_episode(slot, bool(truncated[slot])) for slot in done)
         self.ends = [self._end_of(slot, bool(truncated[slot])) for slot in done]
-        if done:
+        if done and self._restarts:
             self._begin(done)
             observation = final.copy()
             observation[done] = self._observe(done)

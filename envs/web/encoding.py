@@ -303,10 +303,12 @@ def _is_lookalike(text: str, instruction: str) -> bool:
 
 def _pairs(element: Element, instruction: str) -> Float32:
     """[FIELDS, PAIR] of an element and every field."""
-    out, marks, e = np.zeros((FIELDS, PAIR), np.float32), marks_of(instruction), element
+    out, e = np.zeros((FIELDS, PAIR), np.float32), element
     names = frozenset((*tokens_of(e.attributes), *tokens_of(e.around)))
-    if marks:
-        out[: len(marks)] = [_pair(e.text, e.value, e.around, names, mark.text, mark.context) for mark in marks]
+    for place, mark in enumerate(marks_of(instruction)):
+        pair = _pair(e.text, e.value, e.around, names, mark.text, mark.context)
+        if True in pair:  # of most elements nothing belongs to a field
+            out[place] = pair
     return out
 
 
@@ -350,8 +352,9 @@ def _hashes(text: str, attributes: str, value: str) -> tuple[float, ...]:
 @lru_cache(maxsize=20_000)
 def hashed(text: str, size: int) -> tuple[float, ...]:
     """Signed feature hashing of the words of `text` into `size` numbers between -1 and 1; the same in every process."""
-    total = np.zeros(size)
+    total = [0.0] * size
     for word in tokens_of(text):
         code = zlib.crc32(word.encode())
         total[code % size] += 1.0 if code >> 16 & 1 else -1.0
-    return tuple((total / max(1.0, float(np.abs(total).max()))).tolist())
+    largest = max(1.0, max(total), -min(total))
+    return tuple([number / largest for number in total])

@@ -24,7 +24,7 @@ class WebEnv(gymnasium.Env[Float32, np.int64]):
         self.render_mode = "rgb_array"
         self.observation_space: gymnasium.spaces.Space[Any] = observation_space()
         self.action_space: gymnasium.spaces.Space[Any] = action_space()
-        self._task, self._batch = task, WebBatch(task, 1, browser=browser)
+        self._task, self._batch = task, WebBatch(task, 1, browser=browser, restarts=False)
         self._running, self._fresh = False, True
 
     def reset(

@@ -58,7 +58,7 @@ _ALL = {
 }
 ARMS: Mapping[str, Arm] = {
     "one": Arm(params={"drones": 1}, steps=4_000_000, flights=_ONE),
-    "eight": Arm(params=_EIGHT, steps=12_000_000, flights=_ALL),
+    "eight": Arm(params=_EIGHT, steps=30_000_000, flights=_ALL),
     "crowded": Arm(
         params=_CROWDED,
         steps=14_000_000,

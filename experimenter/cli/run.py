@@ -21,7 +21,7 @@ Examples:
 
     experimenter run "learn to land softly" --env gym:LunarLanderContinuous-v3 --model openai/my-model --base-url http://127.0.0.1:8000/v1
 
-    experimenter run "buy a red cotton shirt in the shop" --teacher widen --teacher-set start=prefilled=7 --teacher-set steps=7
+    experimenter run "buy a red cotton shirt in the shop" --set demonstrations=oracle:150 --model none
 
     experimenter run "walk" --env walker --feedback "less energy, keep the hull level" --fitness effort=-0.1 --ask
 

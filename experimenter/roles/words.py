@@ -25,7 +25,20 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "halfcheetah": ("cheetah", "halfcheetah"),
     "walker2d": ("walker2d",),
     "reacher": ("reacher", "reach", "arm"),
-    "web": ("website", "browser", "webpage", "shop", "shopping", "buy", "purchase", "email", "mail", "inbox", "login", "ticket"),
+    "web": (
+        "website",
+        "browser",
+        "webpage",
+        "shop",
+        "shopping",
+        "buy",
+        "purchase",
+        "email",
+        "mail",
+        "inbox",
+        "login",
+        "ticket",
+    ),
 }
 """Family's base name (lower case, no `gym:` and no version) -> words that speak of it."""
 _LEVELS: tuple[tuple[tuple[str, ...], float], ...] = (

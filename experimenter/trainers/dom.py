@@ -194,7 +194,8 @@ class _Run:
             if due and self.step < self.budget.steps and not self.passed:
                 self._checkpoint()
                 self._restart()
-        self._checkpoint()
+        if self.step or not self.settings.demonstrations:  # stopped while it was shown some, it is shown them again
+            self._checkpoint()
         self.reporter.pulse(self.step, self._report(), force=True)
 
     def _restart(self) -> None:

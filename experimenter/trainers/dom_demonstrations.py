@@ -58,13 +58,17 @@ def begin_with_demonstrations(
         raise UsageError(
             f"setting demonstrations of the trainer dom: {settings.algorithm} has no policy to clone into."
         )
-    clone_into(
-        network, algorithm, settings, read_trajectories(settings.demonstrations, task, seed=seed, pulse=pulse), seed
-    )
+    shown = read_trajectories(settings.demonstrations, task, seed=seed, pulse=pulse)
+    clone_into(network, algorithm, settings, shown, seed, pulse)
 
 
 def clone_into(
-    network: DomNetwork, algorithm: Algorithm, settings: DomSettings, trajectories: Sequence[Trajectory], seed: int
+    network: DomNetwork,
+    algorithm: Algorithm,
+    settings: DomSettings,
+    trajectories: Sequence[Trajectory],
+    seed: int,
+    pulse: Pulse = lambda: False,
 ) -> None:
     """Take `clone_epochs` supervised epochs over `trajectories`; then the values rest or the replay fills, as the algorithm can. None: nothing."""
     if not trajectories:
@@ -77,6 +81,7 @@ def clone_into(
         minibatch=settings.minibatch,
         learning_rate=settings.learning_rate,
         rng=np.random.default_rng([seed, _STREAM + 1]),
+        pulse=pulse,
     )
     steps = sum(len(one) for one in trajectories)
     _LOG.info("cloned %d demonstrations of %d steps, last loss %.3f", len(trajectories), steps, loss)
@@ -161,12 +166,15 @@ def clone(
     minibatch: int,
     learning_rate: float,
     rng: np.random.Generator,
+    pulse: Pulse = lambda: False,
 ) -> float:
-    """Take `epochs` of maximum likelihood over all steps of `trajectories`; return the mean loss of the last one."""
+    """Take `epochs` of maximum likelihood over all steps of `trajectories`, fewer on a stop; return the mean loss of the last one."""
     table, loss = tabulate(trajectories), 0.0
     for _ in range(epochs):
         losses = []
         for rows in shuffled(np.arange(len(table.action)), minibatch, rng):
+            if pulse():
+                return loss
             told = pupil.look(table.observation[rows], table.mask[rows])
             likelihood = taken_log_probabilities(told, pupil.tensor(table.action[rows])).mean()
             losses.append(descent.step(-likelihood, learning_rate, 0))

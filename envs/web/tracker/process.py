@@ -29,7 +29,7 @@ from envs.web.sites import Reply, Request
 from envs.web.tracker.base import USER, base_environment, templates_folder
 
 _log = logging.getLogger(__name__)
-START_S = 300.0
+START_S = 120.0
 """Seconds that Trac may take until it listens: its imports, on a machine that is busy with other things."""
 _DETECTED = b"detected an internal error"
 """What Trac says on a page that stands for an exception of its own; a wrong request gets other words with the same status."""
@@ -156,6 +156,11 @@ class Tracd:
         if process is not None:
             process.close()
 
+    def forget(self) -> None:
+        """In a fork of our process: let go of what belongs to that, without touching it; a server of its own starts when needed."""
+        self._process, self._kept = None, b""
+        self._used, self._free = set(), []
+
 
 def _judge_error(request: str, words: str) -> None:
     """Raise `BrowserError` where `words`, an exception that Trac caught, tell of the ground under it and not of Trac."""
@@ -183,3 +188,5 @@ def _last_line(log: Path) -> str:
 
 SHARED = Tracd("tracker.test")
 """The server of this process."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SHARED.forget)

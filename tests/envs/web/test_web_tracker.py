@@ -300,3 +300,16 @@ def test_a_server_that_cannot_start_says_why_at_once(monkeypatch: pytest.MonkeyP
     ):
         server.database(server.enter())
     assert server.group == 0 and time.monotonic() - began < 20
+
+
+@needs_trac
+def test_a_fork_talks_to_no_server_of_the_process_that_it_came_from() -> None:
+    """Warm workers are forks, and every handle is closed in them: what had its number would get the request."""
+    code = (
+        "import os; from envs.web.tracker.process import SHARED\n"
+        "SHARED.database(SHARED.enter()); pid = os.fork()\n"
+        "if not pid: os._exit(40 + (SHARED.group == 0 and SHARED.enter() == 'world0'))\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), SHARED.group > 0); SHARED.close()"
+    )
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["41", "True"]

@@ -121,6 +121,21 @@ def test_prefilled_steps_are_taken_but_never_the_last(chromium: Chromium) -> Non
     world.close()
 
 
+def test_prefilled_steps_are_taken_once_where_the_solution_goes_on(
+    chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, taken = World(chromium), list[Action]()
+    act = world._act
+    monkeypatch.setattr(world, "_act", lambda action: (taken.append(action), act(action))[1])  # type: ignore[func-returns-value]  # in passing
+    page = world.begin(7, make_params("login-user", prefilled=2))
+    assert len(taken) == 2
+    again = world.begin(
+        7, make_params("login-user", prefilled=8)
+    )  # three steps with the one that ends it, then the first two afresh
+    assert len(taken) == 2 + 3 + 2 and [e.value for e in again.elements] == [e.value for e in page.elements]
+    world.close()
+
+
 def test_a_larger_page_adds_elements_and_stays_solvable(chromium: Chromium) -> None:
     world = World(chromium)
     plain = world.begin(7, make_params("login-user"))

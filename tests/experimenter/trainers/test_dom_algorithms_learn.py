@@ -177,6 +177,9 @@ def test_demonstrations_are_cloned_before_anything_else(name: str) -> None:
 
     before = likelihood()
     settings = make_settings("web", {**SMALL, "algorithm": name, "clone_epochs": 60, "learning_rate": 2e-3})
+    pulses = iter([False, False, True])
+    clone_into(*make(name), settings, shown, 0, lambda: next(pulses))
+    assert next(pulses, None) is None, "a sign of life before each gradient step, and a stop ends it"
     clone_into(network, algorithm, settings, shown, 0)
     assert likelihood() > before + 0.5
     kept = getattr(algorithm, "_replay", None)
