@@ -43,6 +43,7 @@ _WORDS = {
     "log tracker": "tracker-login",
     "priority": "tracker-priority",
     "assign": "tracker-owner",
+    "reassign": "tracker-owner",
     "owner": "tracker-owner",
     "comment": "tracker-comment",
     "milestone": "tracker-milestone",
