@@ -203,10 +203,13 @@ class DomPolicy:
         self._memory = np.zeros((0, 0), np.float32)
 
     def scores(self, observation: NDArray[Any]) -> Float32:
-        """Masked logits or values [n, actions]; raises `ValueError` for another width."""
+        """Masked logits or values [n, actions]; raises `ArtifactError` for another width."""
         seen = np.asarray(observation, dtype=np.float32)
         if seen.shape[1] != self._layout.size:
-            raise ValueError(f"this policy reads pages of {self._layout.size} numbers, not {seen.shape[1]}")
+            from skills.artifact import ArtifactError  # it imports this module
+
+            told = f"this policy reads pages of {self._layout.size} numbers, not {seen.shape[1]}"
+            raise ArtifactError(f"{told}: it was trained by another version; train the skill again.")
         sizes = (self._layers, self._heads)
         found, memory = forward(self._layout, self._tensors, *sizes, seen, self._head, self._remembered(len(seen)))
         if memory is not None:

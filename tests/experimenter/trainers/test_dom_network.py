@@ -154,7 +154,7 @@ def test_damaged_artifacts_are_refused() -> None:
             make_policy({**spec, **change}, tensors)
     with pytest.raises(ArtifactError, match="damaged"):
         make_policy(spec, {name: value for name, value in tensors.items() if name != "row.weight"})
-    with pytest.raises(ValueError, match=f"reads pages of {SIZE} numbers"):
+    with pytest.raises(ArtifactError, match=f"reads pages of {SIZE} numbers"):
         DomPolicy(spec, tensors).act(np.zeros((1, 3), np.float32))
 
 
