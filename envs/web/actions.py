@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.backend import Action, Element, Snapshot, Verb
-from envs.web.instruction import FIELDS, fields_of, marks_of, tokens_of
+from envs.web.instruction import FIELDS, fields_of, is_measure, marks_of, tokens_of
 
 SLOTS = 48
 """Elements that an observation shows and an action can name."""
@@ -38,7 +38,7 @@ _NAMING = frozenset(("quoted", "keyed", "name", "mail"))
 
 
 def shown(snapshot: Snapshot) -> tuple[Element, ...]:
-    """The elements in slots: all where they fit, else those that can be acted on or have to do with the instruction, in the page's order."""
+    """The elements in slots, in the page's order: all where they fit, else those that can be acted on, are measures or have to do with the instruction."""
     elements = snapshot.elements
     if len(elements) <= SLOTS:
         return elements
@@ -50,7 +50,7 @@ def shown(snapshot: Snapshot) -> tuple[Element, ...]:
         beside = any(piece in element.around for piece in pieces)
         icon = not element.text and not element.value and bool(element.attributes)
         active = 2 * element.interactive + 2 * element.editable + (element.tag in _PRESSED)
-        return -(active + overlap + 3 * beside + icon), element.index
+        return -(active + overlap + 3 * beside + icon + 2 * is_measure(element.text)), element.index
 
     kept = sorted(elements, key=weight)[:SLOTS]
     return tuple(sorted(kept, key=lambda element: element.index))

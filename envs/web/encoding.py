@@ -23,6 +23,7 @@ from envs.web.instruction import (
     FIELDS,
     MONTHS,
     Field,
+    amount_of,
     day_of,
     marks_of,
     ordinal_of,
@@ -251,16 +252,6 @@ def _extremes(out: Float32, places: list[int], amounts: list[float | None]) -> N
 def _sort_of(tag: str, attributes: str) -> str:
     """What elements of the same sort share: tag and attributes without numbers."""
     return tag + " " + re.sub(r"\d+", "", attributes)
-
-
-@lru_cache(maxsize=20_000)
-def amount_of(text: str) -> float | None:
-    """The one number in `text`; minutes of `5h 20m`; None where there is none or more than one."""
-    span = re.fullmatch(r"(?:(\d+)h)? ?(?:(\d+)m)?", text)
-    if span and any(span.groups()):
-        return 60.0 * int(span[1] or 0) + int(span[2] or 0)
-    found = re.findall(r"-?\d+(?:\.\d+)?", text.replace(",", ""))
-    return float(found[0][:15]) if len(found) == 1 else None
 
 
 @lru_cache(maxsize=20_000)

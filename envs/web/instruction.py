@@ -104,3 +104,18 @@ def day_of(instruction: str) -> tuple[int, int]:
         return 0, 0
     month, day, *_ = (int(part) for part in found[0].split("/"))
     return month, day
+
+
+@lru_cache(maxsize=20_000)
+def amount_of(text: str) -> float | None:
+    """The one number in `text`; minutes of `5h 20m`; None where there is none or more than one."""
+    span = re.fullmatch(r"(?:(\d+)h)? ?(?:(\d+)m)?", text)
+    if span and any(span.groups()):
+        return 60.0 * int(span[1] or 0) + int(span[2] or 0)
+    found = re.findall(r"-?\d+(?:\.\d+)?", text.replace(",", ""))
+    return float(found[0][:15]) if len(found) == 1 else None
+
+
+def is_measure(text: str) -> bool:
+    """Whether `text` is an amount or the name of a month: what a page compares, or is steered by, though nobody names it."""
+    return amount_of(text) is not None or text.lower() in MONTHS

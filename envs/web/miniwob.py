@@ -17,18 +17,8 @@ from envs.web.sites import Site
 TASKS: tuple[str, ...] = tuple(files("envs.web").joinpath("tasks.txt").read_text().split())
 """The 125 registered tasks in alphabetical order; a task parameter is an index into it."""
 
-FRESH_PREFIXES = (
-    "book-flight",
-    "choose-date",
-    "click-pie",
-    "focus-text",
-    "scroll-text",
-    "stock-market",
-    "use-autocomplete",
-    "use-colorwheel",
-    "use-slider",
-)
-"""Tasks whose pages carry something (timers, widgets) from one episode into the next: loaded afresh for every episode."""
+FRESH = frozenset({"click-pie", "scroll-text", "scroll-text-2", "use-colorwheel", "use-colorwheel-2"})
+"""Tasks whose pages carry something into the next episode that only loading them afresh takes away; miniwob.js renews the others."""
 
 CONTINUOUS = frozenset({"bisect-angle", "circle-center", "find-midpoint", "use-colorwheel", "use-colorwheel-2"})
 """Tasks whose reward measures closeness."""
@@ -41,7 +31,7 @@ def is_success(task: str, raw_reward: float) -> bool:
 
 def is_fresh(task: str) -> bool:
     """Whether every episode of `task` loads its page afresh."""
-    return task.startswith(FRESH_PREFIXES)
+    return task in FRESH
 
 
 def page_of(task: str) -> str:

@@ -25,13 +25,12 @@ from envs.web.encoding import (
     TAIL,
     WIDTH,
     Float32,
-    amount_of,
     encode_page,
     hashed,
     masks_of,
     rows_of,
 )
-from envs.web.instruction import FIELDS, day_of, fields_of, marks_of, ordinal_of, template_of, tokens_of
+from envs.web.instruction import FIELDS, amount_of, day_of, fields_of, marks_of, ordinal_of, template_of, tokens_of
 from envs.web.measures import VARIABLES, measure
 from envs.web.miniwob import TASKS, is_fresh, is_success, page_of
 
@@ -102,6 +101,16 @@ def test_large_pages_show_what_can_be_acted_on_in_the_page_s_order() -> None:
     chosen = shown(make_page(*plain))
     assert len(chosen) == SLOTS and [e.index for e in chosen][-2:] == [58, 59]
     assert [e.index for e in chosen] == sorted(e.index for e in chosen)
+
+
+@pytest.mark.parametrize("told", ["29h 58m", "$1,049", "November"])
+def test_large_pages_show_the_measures_that_a_page_is_compared_or_steered_by(told: str) -> None:
+    """A calendar's month and a flight's duration are neither pressed nor named by the instruction, and decide all the same."""
+    plain = [replace(BUTTON, index=place, tag="a", text="", attributes="") for place in range(60)]
+    for place in range(0, 60, 3):
+        plain[place] = replace(TEXT, index=place, text="lorem")
+    plain[57] = replace(TEXT, index=57, text=told)
+    assert plain[57] in shown(make_page(*plain))
 
 
 def test_the_observation_has_a_row_an_element_and_zeros_elsewhere() -> None:
@@ -246,7 +255,7 @@ def test_an_answer_in_no_known_form_is_a_failure_of_the_browser() -> None:
 def test_tasks_and_their_judgement() -> None:
     assert len(TASKS) == 125 and list(TASKS) == sorted(TASKS) and page_of("a-b") == "/miniwob/a-b.html"
     assert is_success("click-test", 1.0) and not is_success("click-test", 0.95) and is_success("bisect-angle", 0.95)
-    assert is_fresh("choose-date-easy") and not is_fresh("login-user")
+    assert is_fresh("click-pie") and not is_fresh("login-user")
 
 
 def test_clutter_is_seeded_and_meaningless() -> None:
