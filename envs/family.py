@@ -63,6 +63,18 @@ class Parameter:
     """The same in every episode of a training, so no axis of a teacher: a kind (of goal, of action) or the shape of a batch."""
     words: Mapping[str, float] = field(default_factory=dict)
     """Words of a goal (lower case, singular) that ask for a value without naming the parameter: `crowded` for a density."""
+    values: tuple[str, ...] = ()
+    """What the numbers from 0 on stand for, where the parameter is a choice; people read these in place of the numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Parameters by which a family does several things one after the other: what each is, and how many there are."""
+
+    steps: tuple[str, ...]
+    """Names of the parameters that say what is done first, second and so on; the goal's words are those of the first."""
+    count: str
+    """Name of the parameter that says how many of them there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +95,14 @@ class Card:
     horizon: int
     """Default horizon in control steps."""
     hints: tuple[str, ...] = ()
+    chain: Chain | None = None
+
+    def say(self, name: str, value: ParamValue) -> str:
+        """A parameter's value as people read it: the name of a choice, a number otherwise."""
+        values = next((param.values for param in self.params if param.name == name), ())
+        if values and not isinstance(value, str) and float(value).is_integer() and 0 <= value < len(values):
+            return values[int(value)]
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from envs.family import Card, Parameter, Variable
+from envs.family import Card, Chain, Parameter, Variable
 from envs.web.actions import COUNT
 from envs.web.measures import VARIABLES
 from envs.web.miniwob import TASKS
@@ -88,6 +88,7 @@ def make_card(family: str) -> Card:
                 integer=True,
                 fixed=True,
                 words=task_words(),
+                values=ALL_TASKS,
                 meaning="number of the task in the list above",
             ),
             Parameter(
@@ -152,6 +153,7 @@ def make_card(family: str) -> Card:
                     default=float(fields[name].default),
                     integer=True,
                     fixed=True,
+                    values=TASKS,
                     meaning=f"number of the {name} task on a page with as many",
                 )
                 for name in ("second", "third")
@@ -172,4 +174,5 @@ def make_card(family: str) -> Card:
             "reward text that the instruction asks for standing in an input, but only once",
             "the end of the episode is judged by the page, so shaping should stay small beside it",
         ),
+        chain=Chain(steps=("task", "second", "third"), count="depth"),
     )

@@ -30,6 +30,9 @@ from envs.web.tasks import SERVED, make_venue, venue_of
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+PATIENCE = 50
+"""Episodes on one load of a page. A browser without a layout keeps every node of a page until the page is left."""
+
 ATTEMPTS = 3
 """How often the same step is tried before its action is given up, or at the start of an episode the world."""
 
@@ -50,7 +53,7 @@ class World:
         self._page = browser.new_page()
         self._site = miniwob_site()
         self._visits: dict[str, Visit] = {}
-        self._open = ""
+        self._open, self._begun = "", 0
         self._prepared: list[Action] = []
         self._history: list[Action] = []
         self._solution: Solution | None = None
@@ -169,10 +172,11 @@ class World:
             return self._told(visit.begin(self._wanted()))
         tasks = self.params.task_names
         path = path_of(tasks)
-        if self._open != path or any(is_fresh(task) for task in tasks) or self._history:
-            self._open = ""
+        if self._open != path or any(is_fresh(task) for task in tasks) or self._history or self._begun >= PATIENCE:
+            self._open, self._begun = "", 0
             self._page.open(self._site, path)
             self._open = path
+        self._begun += 1
         snapshot = self._page.reset(self._seed, clutter_words(self._seed, self.params.page_size))
         if not snapshot.ready:
             raise BrowserError(f"{', '.join(tasks)} was never ready")

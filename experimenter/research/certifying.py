@@ -99,7 +99,9 @@ def further(parameter: Parameter, value: ParamValue) -> ParamValue:
 
 def skill_name(task: TaskSpec) -> str:
     """A short name from the family and the task parameters that differ from its plain task."""
-    marks = [f"{name}-{_short(value)}" for name, value in sorted(changed_params(task.family, task.params).items())]
+    card = get_family(task.family).card()
+    changed = sorted(changed_params(task.family, task.params).items())
+    marks = [f"{name}-{card.say(name, value)}" for name, value in changed]
     return re.sub(r"[^A-Za-z0-9_.:+-]", "-", "-".join([task.family.removeprefix("gym:"), *marks]))[:80]
 
 
@@ -127,10 +129,10 @@ def _request(
     probes: tuple[Probe, ...],
     generation: int,
 ) -> AdmissionRequest:
-    goal, session = services.journal.goal(), services.journal.session_id
+    goal, session, card = services.journal.goal(), services.journal.session_id, get_family(task.family).card()
     return AdmissionRequest(
         name=skill_name(task),
-        description=f"{goal.text} ({task.family}: {words_of(changed_params(task.family, task.params))})",
+        description=f"{goal.text} ({task.family}: {words_of(changed_params(task.family, task.params), card)})",
         family=task.family,
         task=task.model_dump(mode="json"),
         task_digest=task.digest,
@@ -162,7 +164,3 @@ def _evidence(evaluation: Evaluation) -> Evidence:
     """The episodes as the library keeps them: means of the further measures with intervals, not every episode's."""
     spans = {name: bootstrap_interval(found, np.mean) for name, found in evaluation.extras_by_episode.items()}
     return Evidence.model_validate({**evaluation.model_dump(exclude={"extras_by_episode"}), "extras_interval": spans})
-
-
-def _short(value: ParamValue) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -124,8 +124,9 @@ def describe(row: RewardMemoryRow, task: TaskSpec | None = None) -> str:
         INSTRUCTIVE: "A program that did well",
         FAILURE: "A program that FAILED; avoid its fault",
     }
+    params = words_of(theirs.params, get_family(theirs.family).card())
     lines = [
-        f"{heads.get(row.kind, 'A program')}, in {world}, task: {words_of(theirs.params)}.",
+        f"{heads.get(row.kind, 'A program')}, in {world}, task: {params}.",
         f"Result: {result_in_words(evidence)}.",
     ]
     if program.rationale:
@@ -229,7 +230,7 @@ def _meaning(goal: str, card: Card, task: TaskSpec, rationale: str) -> str:
     parts = [
         goal.rstrip("."),
         card.title.rstrip("."),
-        words_of(task.params) if task.params else "",
+        words_of(task.params, card) if task.params else "",
         clean(rationale, _MOST_WORDS),
     ]
     return ". ".join(part for part in parts if part)

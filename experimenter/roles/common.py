@@ -90,11 +90,6 @@ def _typed(param: Parameter, value: float) -> ParamValue:
     return round(value) if param.integer else round(float(value), 4)
 
 
-def words_of(params: Mapping[str, ParamValue]) -> str:
+def words_of(params: Mapping[str, ParamValue], card: Card) -> str:
     """Parameters as people read them."""
-    return (
-        ", ".join(
-            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()
-        )
-        or "the family's one task"
-    )
+    return ", ".join(f"{name} {card.say(name, value)}" for name, value in params.items()) or "the family's one task"

@@ -152,7 +152,7 @@ def _words(card: Card, params: Params) -> str:
     """What differs from the plain task."""
     plain = default_params(card)
     changed = {name: value for name, value in params.items() if value != plain.get(name)}
-    return words_of(changed) if changed else "the plain task"
+    return words_of(changed, card) if changed else "the plain task"
 
 
 def _within_card(card: Card, params: dict[str, ParamValue]) -> Params:

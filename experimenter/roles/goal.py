@@ -177,7 +177,7 @@ def _goal(
 ) -> Goal:
     defaults = default_params(card)
     changed = {name: value for name, value in params.items() if value != defaults.get(name)}
-    said = reading or f"Learn {card.title.rstrip('.')}{f' with {words_of(changed)}' if changed else ''}."
+    said = reading or f"Learn {card.title.rstrip('.')}{f' with {words_of(changed, card)}' if changed else ''}."
     return Goal(
         text=text,
         family=card.family,

@@ -76,6 +76,8 @@ _OPEN = re.compile(
 
 _UNITS = {"angstrom": r"(?:[Aa]ngstr[oö]ms?\b|[ÅÅ]|A\b)", "mHa": r"(?:mHa\b|milli-?hartrees?\b)"}
 """Unit of a card's parameter -> how a goal writes it behind a number."""
+_JOINTS = re.compile(r"\s*(?:[,;]|\band then\b|\bthen\b|\band\b)\s*", re.IGNORECASE)
+"""What stands between the steps of a goal."""
 _NOTHING = re.compile(r"\b(?:without|not|never|avoid(?:s|ing)?)\s+(?:\w+ing\s+|\w+\s+)?anything\b")
 """`without touching anything` sets no open goal."""
 
@@ -137,7 +139,23 @@ def read_params(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]
         for param in card.params
         if param.name not in found and (meant := _worded(param, text)) is not None
     }
-    return take_params(card, {**found, **worded, **_counts(card, text)})
+    return take_params(card, {**found, **worded, **_counts(card, text), **_chained(card, text)})
+
+
+def _chained(card: Card, text: str) -> dict[str, float]:
+    """What the goal wants done one after the other (`log in and delete the newest mail`), where the family can put those on end."""
+    if card.chain is None:
+        return {}
+    params = {param.name: param for param in card.params}
+    first, *later = (params[name] for name in card.chain.steps)
+    clauses = [
+        clause for clause in _JOINTS.split(text) if len(clause.split()) > 1
+    ]  # `user name and password` are one thing
+    meant = [value for clause in clauses if (value := _worded(first, clause)) is not None]
+    fits = all(param.low <= value <= param.high for param in later for value in meant)
+    if len(set(meant)) != len(meant) or not 1 < len(meant) <= len(card.chain.steps) or not fits:
+        return {}
+    return {**dict(zip(card.chain.steps, meant, strict=False)), card.chain.count: float(len(meant))}
 
 
 def read_numbers(card: Card, text: str) -> tuple[dict[str, ParamValue], list[str]]:

@@ -16,6 +16,7 @@ from envs.web.family import WebFamily
 from envs.web.miniwob import TASKS
 from envs.web.oracles import find_oracle, list_oracles
 from envs.web.params import WebParams
+from envs.web.sites import Site
 from envs.web.survey import solve
 from envs.web.tasks import ALL_TASKS
 from envs.web.world import World
@@ -108,6 +109,24 @@ def test_the_same_seed_gives_the_same_page_afresh_and_after_use(chromium: Chromi
     assert used.begin(5, make_params("social-media")) != used.begin(6, make_params("social-media"))
     used.close()
     afresh.close()
+
+
+def test_a_page_is_left_now_and_then(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some browsers free a page's nodes only when it is left."""
+    monkeypatch.setattr("envs.web.world.PATIENCE", 3)
+    world = World(chromium)
+    loads: list[str] = []
+    load = world._page.open
+
+    def noted(site: Site, path: str) -> None:
+        loads.append(path)
+        load(site, path)
+
+    monkeypatch.setattr(world._page, "open", noted)
+    for seed in range(7):
+        world.begin(seed, make_params("login-user"))
+    assert loads == ["/miniwob/login-user.html"] * 3
+    world.close()
 
 
 def test_prefilled_steps_are_taken_but_never_the_last(chromium: Chromium) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envs.catalog import get_family
 from envs.family import Parameter
+from envs.web.tasks import ALL_TASKS
 from experimenter.research.certifying import further, skill_name
 
 
@@ -23,3 +24,6 @@ def test_a_skills_name_says_what_differs_from_the_plain_task() -> None:
         == "walker-stair_steps-4-stump_height-0.5"
     )
     assert skill_name(get_family("gym:CartPole-v1").resolve_task()) == "CartPole-v1"
+    web = get_family("web")
+    mail = web.resolve_task({"task": ALL_TASKS.index("email-inbox-delete")})
+    assert skill_name(mail) == "web-task-email-inbox-delete"

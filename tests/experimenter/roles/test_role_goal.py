@@ -8,6 +8,7 @@ import pytest
 from roles_helpers import SMALL, Speak, full, make_card, params_list, text_of
 
 from envs.family import Card, Parameter
+from envs.web.params import WebParams
 from envs.web.tasks import ALL_TASKS
 from experimenter.errors import ModelRefused, UsageError
 from experimenter.llm.messages import Request
@@ -253,6 +254,24 @@ def test_words_alone_ask_for_the_shop(text: str) -> None:
     cards = [HILL, POLE, LANDER, *known_cards("web")]
     goal = read_goal(None, text, families=cards, step="goal")
     assert (goal.family, goal.target["task"], goal.target["prefilled"]) == ("web", ALL_TASKS.index("shop-buy"), 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "tasks"),
+    [
+        ("log in and delete the newest mail", ("login-user", "email-inbox-delete")),
+        ("log in, then search for a thing", ("login-user", "search-engine")),
+        ("log in with user name and password", ("login-user",)),
+        ("enter the user name and the password", ("enter-password",)),
+        ("log in to the tracker and close the newest ticket", ("tracker-close-newest",)),
+    ],
+)
+def test_what_a_goal_joins_is_done_one_after_the_other(text: str, tasks: tuple[str, ...]) -> None:
+    """Only what the family can put on end; sites of many pages stand alone."""
+    pytest.importorskip("miniwob")
+    goal = rule_goal(text, known_cards("web")[0])
+    assert (WebParams.model_validate(goal.target).task_names, goal.target["depth"]) == (tasks, len(tasks))
+    assert tasks[-1] in goal.reading
 
 
 def test_open_goals() -> None:
