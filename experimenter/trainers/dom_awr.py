@@ -17,13 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.task import ParamValue
 from experimenter.trainers.dom_algorithm import DomRollout
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.dom_trajectories import (
-    Episodes,
-    StartValues,
     StepTable,
     Trajectory,
     TrajectoryReplay,
@@ -31,16 +28,12 @@ from experimenter.trainers.dom_trajectories import (
 )
 from experimenter.trainers.dom_updates import (
     Arrays,
-    Descent,
-    Pupil,
+    Couple,
     entropy_of,
-    load_network,
     mean_of,
-    save_network,
     shuffled,
     taken_log_probabilities,
 )
-from experimenter.trainers.normalise import Float32
 
 
 def step_advantages(values: Tensor, rewards: Tensor, outcome: Tensor, left: Tensor, last: Tensor, lam: float) -> Tensor:
@@ -92,26 +85,13 @@ def make(settings: DomSettings, network: DomNetwork, seed: int) -> Awr:
     return Awr(settings, network, seed)
 
 
-class Awr:
-    """The algorithm; see `dom_algorithm.Algorithm`. Values come from a network of their own, as in the paper."""
-
-    head = "policy"
+class Awr(Couple):
+    """The algorithm; see `dom_algorithm.Algorithm`. Values come from a network of their own, as in the paper; teachers hear V(c)."""
 
     def __init__(self, settings: DomSettings, network: DomNetwork, seed: int) -> None:
-        self._settings, self._actor = settings, Pupil(network)
-        self._critic = Pupil(DomNetwork(settings, seed).to(network.device))
-        self._rng = np.random.default_rng([seed, 2])
-        self._actor_descent = Descent("actor", network.parameters(), settings.max_gradient_norm)
-        self._critic_descent = Descent("critic", self._critic.network.parameters(), settings.max_gradient_norm)
+        super().__init__(settings, network, seed, 2)
         self._replay = TrajectoryReplay(settings.awr_replay, successes_only=False)
-        self._episodes, self._starts = Episodes(), StartValues()
         self._fresh, self._steps = 0, 0
-        self.expected: list[tuple[Mapping[str, ParamValue], float]] = []
-        """V(c) of the episodes that ended in the last rollout, with their task parameters: what teachers may want to hear."""
-
-    def act(self, observations: Float32, masks: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Float32]:
-        """Sample from the policy."""
-        return self._actor.act(observations, masks, self._rng)
 
     def observe(self, rollout: DomRollout) -> None:
         """Keep the episodes that ended."""
@@ -183,17 +163,11 @@ class Awr:
 
     def state_dict(self) -> tuple[dict[str, Any], Arrays]:
         """Everything but the actor's weights."""
-        replay, arrays = self._replay.save()
-        arrays |= self._actor_descent.save() | self._critic_descent.save()
-        arrays |= save_network("critic", self._critic.network)
-        counters = [self._fresh, self._steps]
-        return {"replay": replay, "counters": counters, "rng": dict(self._rng.bit_generator.state)}, arrays
+        (both, arrays), (replay, more) = self._save_both(), self._replay.save()
+        return {**both, "replay": replay, "counters": [self._fresh, self._steps]}, arrays | more
 
     def load_state_dict(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from `state_dict`."""
+        self._load_both(state, arrays)
         self._replay.load(state["replay"], arrays)
-        self._actor_descent.load(arrays)
-        self._critic_descent.load(arrays)
-        load_network("critic", self._critic.network, arrays)
         self._fresh, self._steps = (int(each) for each in state["counters"])
-        self._rng.bit_generator.state = dict(state["rng"])

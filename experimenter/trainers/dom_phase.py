@@ -22,14 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.task import ParamValue
 from experimenter.trainers.dom_algorithm import DomRollout
 from experimenter.trainers.dom_awr import outcome_loss
 from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.dom_trajectories import (
-    Episodes,
-    StartValues,
     StepTable,
     Trajectory,
     TrajectoryReplay,
@@ -37,15 +34,11 @@ from experimenter.trainers.dom_trajectories import (
 )
 from experimenter.trainers.dom_updates import (
     Arrays,
-    Descent,
-    Pupil,
-    load_network,
+    Couple,
     mean_of,
-    save_network,
     shuffled,
     taken_log_probabilities,
 )
-from experimenter.trainers.normalise import Float32
 
 
 def phase_advantages(values: Tensor, rewards: Tensor, outcome: Tensor, last: Tensor, lam: float = 0.5) -> Tensor:
@@ -96,27 +89,14 @@ class _Lesson:
     """Those that are learnt from."""
 
 
-class Phase:
-    """The algorithm; see `dom_algorithm.Algorithm`. The critic is a network of its own; nothing is learnt before a phase is full."""
-
-    head = "policy"
+class Phase(Couple):
+    """The algorithm; see `dom_algorithm.Algorithm`. Nothing is learnt before a phase is full; teachers hear V(s_0)."""
 
     def __init__(self, settings: DomSettings, network: DomNetwork, seed: int) -> None:
-        self._settings, self._actor = settings, Pupil(network)
-        self._critic = Pupil(DomNetwork(settings, seed).to(network.device))
-        self._rng = np.random.default_rng([seed, 3])
-        self._actor_descent = Descent("actor", network.parameters(), settings.max_gradient_norm)
-        self._critic_descent = Descent("critic", self._critic.network.parameters(), settings.max_gradient_norm)
+        super().__init__(settings, network, seed, 3)
         self._replay = TrajectoryReplay(settings.phase_replay, successes_only=True)
         self._current = TrajectoryReplay(settings.phase_steps, successes_only=False)
-        self._episodes, self._starts = Episodes(), StartValues()
         self._waiting, self._steps = 0, 0
-        self.expected: list[tuple[Mapping[str, ParamValue], float]] = []
-        """V(s_0) of the episodes that ended in the last rollout, with their task parameters: what teachers may want to hear."""
-
-    def act(self, observations: Float32, masks: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Float32]:
-        """Sample from the policy."""
-        return self._actor.act(observations, masks, self._rng)
 
     def observe(self, rollout: DomRollout) -> None:
         """Keep the episodes that ended."""
@@ -195,22 +175,14 @@ class Phase:
 
     def state_dict(self) -> tuple[dict[str, Any], Arrays]:
         """Everything but the actor's weights."""
-        replay, arrays = self._replay.save()
-        current, more = self._current.save()
-        arrays |= {f"current.{name}": array for name, array in more.items()}
-        arrays |= self._actor_descent.save() | self._critic_descent.save()
-        arrays |= save_network("critic", self._critic.network)
-        counters = [self._waiting, self._steps]
-        rng = dict(self._rng.bit_generator.state)
-        return {"replay": replay, "current": current, "counters": counters, "rng": rng}, arrays
+        (both, arrays), (replay, old), (current, own) = self._save_both(), self._replay.save(), self._current.save()
+        arrays |= old | {f"current.{name}": array for name, array in own.items()}
+        return {**both, "replay": replay, "current": current, "counters": [self._waiting, self._steps]}, arrays
 
     def load_state_dict(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from `state_dict`."""
+        self._load_both(state, arrays)
         self._replay.load(state["replay"], arrays)
         own = {name.removeprefix("current."): array for name, array in arrays.items() if name.startswith("current.")}
         self._current.load(state["current"], own)
-        self._actor_descent.load(arrays)
-        self._critic_descent.load(arrays)
-        load_network("critic", self._critic.network, arrays)
         self._waiting, self._steps = (int(each) for each in state["counters"])
-        self._rng.bit_generator.state = dict(state["rng"])

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.task import ParamValue
 from experimenter.trainers.base import NonFinite
 from experimenter.trainers.dom_network import DomNetwork, DomOutput
 from experimenter.trainers.dom_ppo import sample
-from experimenter.trainers.dom_trajectories import StepTable
+from experimenter.trainers.dom_settings import DomSettings
+from experimenter.trainers.dom_trajectories import Episodes, StartValues, StepTable
 from experimenter.trainers.normalise import Float32
 
 Arrays = dict[str, NDArray[Any]]
@@ -103,6 +105,38 @@ class Pupil:
     def act(self, observations: Float32, masks: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Indices, Float32]:
         """Draw actions [n] from the policy head, with their log probabilities [n]."""
         return sample(self.look(observations, masks).logits.cpu().numpy(), rng)
+
+
+class Couple:
+    """An actor and a critic with a network of its own, an optimiser each, and the generator that actions are drawn with."""
+
+    head = "policy"
+
+    def __init__(self, settings: DomSettings, network: DomNetwork, seed: int, stream: int) -> None:
+        """`stream` sets the generator apart from those of other algorithms with the same seed."""
+        self._settings, self._actor = settings, Pupil(network)
+        self._critic = Pupil(DomNetwork(settings, seed).to(network.device))
+        self._rng = np.random.default_rng([seed, stream])
+        self._actor_descent = Descent("actor", network.parameters(), settings.max_gradient_norm)
+        self._critic_descent = Descent("critic", self._critic.network.parameters(), settings.max_gradient_norm)
+        self._episodes, self._starts = Episodes(), StartValues()
+        self.expected: list[tuple[Mapping[str, ParamValue], float]] = []
+        """V of the start of the episodes that ended in the last rollout, with their task parameters: what teachers may want to hear."""
+
+    def act(self, observations: Float32, masks: NDArray[np.bool_]) -> tuple[Indices, Float32]:
+        """Sample from the policy."""
+        return self._actor.act(observations, masks, self._rng)
+
+    def _save_both(self) -> tuple[dict[str, Any], Arrays]:
+        """Generator, optimisers and critic; the actor's weights are the trainer's."""
+        arrays = self._actor_descent.save() | self._critic_descent.save()
+        return {"rng": dict(self._rng.bit_generator.state)}, arrays | save_network("critic", self._critic.network)
+
+    def _load_both(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._actor_descent.load(arrays)
+        self._critic_descent.load(arrays)
+        load_network("critic", self._critic.network, arrays)
+        self._rng.bit_generator.state = dict(state["rng"])
 
 
 def taken_log_probabilities(told: DomOutput, action: Tensor) -> Tensor:
