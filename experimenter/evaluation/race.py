@@ -2,7 +2,8 @@
 
 Rule. All arms of a rung get the same env steps and the same training seeds. An arm's score is the interquartile mean of
 held-out fitness pooled over its seeds and episodes (worlds from `seeds.race_seeds`). The best `keep` arms go on; their jobs
-continue from their own checkpoints and later rungs add seeds. With `dominated_share` an arm that is far below the leader late in the race goes
+continue from their own checkpoints and later rungs add seeds; a race too short for a rung of fewer steps has one
+of fewer seeds. With `dominated_share` an arm that is far below the leader late in the race goes
 no further, so that its steps are not spent on what cannot win. A failed or missing job counts as episodes of the worst fitness
 seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the arm
 named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm.
@@ -27,6 +28,10 @@ from skills.evidence import interquartile_mean
 
 Results = Mapping[str, JobResult]
 """Job digest -> result."""
+FINALISTS = 2
+"""Arms in the last rung of a session's race."""
+LEAST_SHARE = 0.025
+"""Share of the steps that a family is known to need below which a rung would rank arms by noise."""
 _SHRINK = (1.0, 0.75, 0.5, 0.33, 0.25)
 """Fractions of the wanted final steps that `fit_race` tries, in this order."""
 
@@ -95,8 +100,9 @@ def plan_race(
     if len(set(digests)) != len(digests):
         raise ValueError("an arm is in the race twice: the digests of reward programs must differ")
     for before, after in pairwise(rungs):
-        if after.budget_steps <= before.budget_steps or not set(before.seeds) <= set(after.seeds):
-            raise ValueError("every rung needs more steps than the one before, and all of its seeds")
+        steps, seeds = after.budget_steps - before.budget_steps, set(after.seeds) - set(before.seeds)
+        if steps < 0 or not set(before.seeds) <= set(after.seeds) or not (steps or seeds):
+            raise ValueError("every rung needs more steps or more seeds than the one before, and no fewer of either")
     return RacePlan(
         arms=tuple(arms),
         rungs=tuple(rungs),
@@ -114,7 +120,7 @@ def fit_race(
     first_seed: int = 0,
     growth: float = 3.0,
     rungs: int = 3,
-    finalists: int = 2,
+    finalists: int = FINALISTS,
     least_steps: int = 0,
 ) -> tuple[Rung, ...]:
     """Shape a race of `arms` that costs at most `total_steps` env steps, summed over all of its jobs.
@@ -220,6 +226,9 @@ def _shape(
 ) -> tuple[Rung, ...]:
     budgets = sorted({max(1, round(final / growth**power)) for power in range(depth)})
     depth = len(budgets)
+    if depth == 1 and arms > finalists and seeds > 2:  # what is far behind on two seeds is not worth more of them
+        some, all_seeds = (tuple(range(first_seed, first_seed + count)) for count in (2, seeds))
+        return Rung(budget_steps=final, seeds=some, keep=finalists), Rung(budget_steps=final, seeds=all_seeds, keep=1)
     shape = []
     for index, budget in enumerate(budgets):
         count = min(seeds, max(2, ceil(seeds * (index + 1) / depth)))
@@ -233,6 +242,8 @@ def _shape(
 
 def _job(plan: RacePlan, rung: int, arm: RewardProgram, seed: int, template: TrainJob) -> TrainJob:
     continued = rung > 0 and seed in plan.rungs[rung - 1].seeds
+    if continued and plan.rungs[rung].budget_steps == plan.rungs[rung - 1].budget_steps:
+        return _job(plan, rung - 1, arm, seed, template)  # it has run
     return template.evolve(
         reward=arm,
         seed=seed,

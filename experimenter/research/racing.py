@@ -9,7 +9,17 @@ from sqlmodel import col, select
 
 from envs.task import TaskSpec
 from experimenter.config import SessionConfig
-from experimenter.evaluation.race import RacePlan, Rung, Standing, fit_race, plan_race, race_cost, rung_jobs
+from experimenter.evaluation.race import (
+    FINALISTS,
+    LEAST_SHARE,
+    RacePlan,
+    Rung,
+    Standing,
+    fit_race,
+    plan_race,
+    race_cost,
+    rung_jobs,
+)
 from experimenter.execution.pace import affordable_steps, known_pace
 from experimenter.execution.tournament import Hooks, RaceEnd, collect, run_extension, run_race
 from experimenter.records import (
@@ -28,11 +38,8 @@ from experimenter.roles.ability import distance
 from experimenter.services import Services
 from memory.tables import JobRow
 
-_FINALISTS = 2
 _TIME_SHARE = 0.85
 """Share of the training time that a race is planned for: machines are slower than their table."""
-_LEAST_SHARE = 0.025
-"""Share of the steps that a family is known to need below which a rung would rank arms by noise."""
 _DOMINATED_SHARE = 0.25
 """An arm that is surely below a quarter of the leader's fitness late in the race does not run to its end."""
 _PAST_JOBS = 200
@@ -177,8 +184,8 @@ def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tu
         final_steps=config.final_steps or pace.needed_steps,
         seeds_final=config.seeds,
         first_seed=config.seed,
-        finalists=_FINALISTS,
-        least_steps=int(_LEAST_SHARE * pace.needed_steps),
+        finalists=FINALISTS,
+        least_steps=int(LEAST_SHARE * pace.needed_steps),
     )
 
 

@@ -90,9 +90,9 @@ def find_arms(
 def best_program(programs: Iterable[RewardProgram], finished: Sequence[Finished]) -> RewardProgram | None:
     """The program whose runs got furthest in their races, then have the highest held-out fitness (interquartile mean over seeds).
 
-    None when none of them has a good run. Races end arms early, so that an arm with more steps beat one with fewer.
+    None when none of them has a good run. Races end arms early, so that an arm with more steps, or as many on more seeds, beat one with fewer.
     """
-    best: tuple[tuple[int, float], RewardProgram] | None = None
+    best: tuple[tuple[int, int, float], RewardProgram] | None = None
     for program in programs:
         runs = [run for run in finished if run.job.reward.digest == program.digest and run.result.ok]
         if not runs:
@@ -103,7 +103,7 @@ def best_program(programs: Iterable[RewardProgram], finished: Sequence[Finished]
             for run in runs
             if run.job.budget_steps == most and run.result.evaluation is not None
         }
-        rank = (most, pooled_iqm(groups).value)
+        rank = (most, len(groups), pooled_iqm(groups).value)
         if best is None or rank > best[0]:
             best = (rank, program)
     return best[1] if best else None

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from experimenter.bench.rewards.options import BenchOptions
 from experimenter.bench.rewards.tasks import BenchTask
-from experimenter.evaluation.race import fit_race, race_cost
+from experimenter.evaluation.race import FINALISTS, LEAST_SHARE, fit_race, race_cost
+from experimenter.execution.pace import known_pace
 
 Say = Callable[[str], None]
 _JOB_S = 2.5
@@ -29,9 +30,13 @@ def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
             total_steps=2**62,
             final_steps=options.search_steps(task),
             seeds_final=options.search_seeds,
-            finalists=2,
+            finalists=FINALISTS,
+            least_steps=int(LEAST_SHARE * known_pace(task.family).needed_steps),
         )
-        steps += race_cost(rungs, arms) - known * race_cost(rungs[:1], 1) - bool(known) * race_cost(rungs, 1)
+        first, whole = race_cost(rungs[:1], 1), race_cost(rungs, 1)
+        steps += (
+            race_cost(rungs, arms) - known * first - bool(known) * (whole - first)
+        )  # the best so far runs on to the end
         alive = arms
         for rung in rungs:
             runs += (alive - known) * len(rung.seeds)

@@ -158,7 +158,7 @@ def test_a_generous_budget_gets_the_whole_race() -> None:
 def test_bad_plans_are_refused() -> None:
     with pytest.raises(ValueError, match="in the race twice"):
         plan_race([NATIVE, NATIVE], RUNGS)
-    with pytest.raises(ValueError, match="more steps than the one before"):
+    with pytest.raises(ValueError, match="more steps or more seeds than the one before"):
         plan_race([NATIVE], RUNGS[::-1])
     with pytest.raises(ValueError, match="at least one step an arm"):
         fit_race(5, total_steps=4, final_steps=100)
@@ -204,7 +204,24 @@ def test_rungs_that_would_rank_by_noise_are_left_out() -> None:
 
     assert budgets(0) == [10_000, 30_000, 90_000]
     assert budgets(10_001) == [30_000, 90_000]
-    assert budgets(50_000) == [90_000] and budgets(10**7) == [90_000]
+    assert budgets(50_000) == [90_000, 90_000] and budgets(10**7) == [90_000, 90_000]
+
+
+def test_a_race_without_shorter_rungs_has_one_of_fewer_seeds() -> None:
+    """Six arms on two seeds, then the best two on two more: 16 trainings in place of 24."""
+    rungs = fit_race(6, total_steps=10**9, final_steps=90_000, seeds_final=4, least_steps=50_000)
+    assert [(r.budget_steps, r.seeds, r.keep) for r in rungs] == [
+        (90_000, (0, 1), 2),
+        (90_000, (0, 1, 2, 3), 1),
+    ]
+    assert race_cost(rungs, 6) == 16 * 90_000
+    plan = plan_race([NATIVE, *CODE[:2]], rungs)
+    first = rung_jobs(plan, 0, [arm.digest for arm in plan.arms], TEMPLATE)
+    last = rung_jobs(plan, 1, [NATIVE.digest, CODE[0].digest], TEMPLATE)
+    assert len(first) == 6 and len(last) == 8
+    assert {job.digest for job in last if job.seed < 2} == {job.digest for job in first if job.reward != CODE[1]}
+    assert all(job.continues is None and job.budget_steps == 90_000 for job in last)
+    assert len(fit_race(2, total_steps=10**9, final_steps=90_000, seeds_final=4, least_steps=50_000)) == 1
 
 
 def test_an_arm_far_below_the_leader_goes_no_further_late_in_the_race() -> None:
