@@ -25,8 +25,10 @@ from envs.web.instruction import (
     Field,
     amount_of,
     day_of,
+    kind_of_amount,
     marks_of,
     ordinal_of,
+    superlative_of,
     template_of,
     tokens_of,
 )
@@ -46,6 +48,10 @@ _OWN = 1 + len(KINDS) + 7 + 4 + 3 + 5 + 2 + 3 + 4 + 4 + _TEXT_HASH + _ATTRIBUTE_
 _PHRASE, _INSIDE = 1 + len(KINDS) + 7 + 4 + 3 + 5, 1 + len(KINDS) + 7 + 4 + 3
 _NEAR = 5 + _RANKS + 7
 """What neighbours and elements of the same sort tell."""
+_ASKED = 5 + _RANKS + 1
+"""Column among those of neighbours: what the instruction asks for by its place or as an extreme."""
+_PRESSED = (0, 1, 3)
+"""Kinds that are pressed: buttons, links, ticks."""
 _STATE = 1 + len(KINDS) + 2
 """First of nine columns: checked, disabled, focused, scrollable, touched last, clicks, inputs, whether clicked, whether filled."""
 PLAIN = _OWN + _NEAR
@@ -65,7 +71,14 @@ SIZE = SLOTS * WIDTH + TAIL
 
 PRESENT, EDITABLE, DISABLED, HAS_TEXT, HAS_VALUE = 0, 12, 14, 22, 23
 """Columns of a row that masks are read from."""
-CLICKED, IS_SAID, IS_PHRASE, AROUND_IS_PHRASE, AFTER_PHRASE = 20, _PHRASE - 2, _PHRASE, _PHRASE + 1, _OWN
+CLICKED, IS_SAID, IS_PHRASE, AROUND_IS_PHRASE, AFTER_PHRASE, IS_ASKED = (
+    20,
+    _PHRASE - 2,
+    _PHRASE,
+    _PHRASE + 1,
+    _OWN,
+    _OWN + _ASKED,
+)
 VALUE_IS, NAMED = 1, 6
 """Columns of a pair."""
 IS_WORD, IS_CLIP = 1 + FIELD_KINDS.index("word"), 1 + len(FIELD_KINDS)
@@ -215,37 +228,52 @@ def _calendar(text: str, date: tuple[int, int]) -> list[float]:
 
 def _near(out: Float32, rows: Float32, slots: Sequence[Element], instruction: str) -> None:
     """Fill [n, _NEAR]: phrases of neighbours, slot, and the place among elements of the same sort, by order and by number."""
-    out[:] = _sorted(tuple([(e.tag, e.attributes, e.text) for e in slots]), ordinal_of(instruction))
+    like = tuple([(e.tag, e.attributes, e.text) for e in slots])
+    out[:] = _sorted(like, ordinal_of(instruction), superlative_of(instruction))
     out[1:, 0], out[:-1, 1] = rows[:-1, _PHRASE], rows[1:, _PHRASE]
     out[1:, 2], out[:-1, 3] = rows[:-1, _INSIDE], rows[1:, _INSIDE]
 
 
 @lru_cache(maxsize=2_000)
-def _sorted(slots: tuple[tuple[str, str, str], ...], wanted: int) -> Float32:
-    """[n, _NEAR] without the phrases, of the elements' tags, attributes and texts; `wanted` is the place that the instruction asks for."""
+def _sorted(slots: tuple[tuple[str, str, str], ...], wanted: int, extreme: tuple[str, int] | None) -> Float32:
+    """[n, _NEAR] without the phrases, of the elements' tags, attributes and texts.
+
+    `wanted` is the place among its like that the instruction asks for, `extreme` the kind of amount and which end of it; one column says of an element
+    that it is what is asked for, or what is pressed right behind it.
+    """
     out = np.zeros((len(slots), _NEAR), np.float32)
     out[:, 4] = np.arange(len(slots)) / SLOTS
     groups: dict[str, list[int]] = {}
+    asked: list[int] = []
     for place, (tag, attributes, _) in enumerate(slots):
         groups.setdefault(_sort_of(tag, attributes), []).append(place)
     for places in groups.values():
         size = len(places)
         for rank, place in enumerate(places[: 4 * _RANKS]):
             out[place, 5 + min(rank, _RANKS - 1)] = 1.0
-            out[place, 5 + _RANKS + 1] = rank + 1 == wanted
+            out[place, _ASKED] = rank + 1 == wanted
         out[places[-1], 5 + _RANKS] = 1.0
         out[places, 5 + _RANKS + 2] = min(size, 10) / 10
         if size > 1:
-            _extremes(out, places, [amount_of(slots[place][2]) for place in places])
+            least, greatest = _extremes(out, places, [amount_of(slots[place][2]) for place in places])
+            if extreme is not None and least >= 0 and extreme[0] in ("", kind_of_amount(slots[least][2])):
+                asked.append(least if extreme[1] < 0 else greatest)
+    for place in asked:
+        out[place, _ASKED] = 1.0
+        if place + 1 < len(slots) and _KIND_OF.get(slots[place + 1][0]) in _PRESSED:
+            out[place + 1, _ASKED] = 1.0
     out[1:, -2:] = out[:-1, 5 + _RANKS + 3 : 5 + _RANKS + 5]
     return out
 
 
-def _extremes(out: Float32, places: list[int], amounts: list[float | None]) -> None:
-    """Mark the least and the greatest number of elements of one sort."""
+def _extremes(out: Float32, places: list[int], amounts: list[float | None]) -> tuple[int, int]:
+    """Mark the least and the greatest number of elements of one sort; return their places, -1 where there are not two numbers."""
     known = [(amount, place) for amount, place in zip(amounts, places, strict=True) if amount is not None]
-    if len(known) > 1:
-        out[min(known)[1], 5 + _RANKS + 3] = out[max(known)[1], 5 + _RANKS + 4] = 1.0
+    if len(known) < 2:
+        return -1, -1
+    least, greatest = min(known)[1], max(known)[1]
+    out[least, 5 + _RANKS + 3] = out[greatest, 5 + _RANKS + 4] = 1.0
+    return least, greatest
 
 
 @lru_cache(maxsize=20_000)

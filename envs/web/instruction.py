@@ -19,6 +19,16 @@ _NAME = re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][a-z]+(?:[ '-][A-Z][a-z]+)*\b")
 _MAIL = re.compile(r"\S+@\S+\w|[@#]\w+")
 _WORD = re.compile(r"[\w@#]+(?:['-]\w+)*")
 _ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
+_SPAN = re.compile(r"(?:(\d+)h)? ?(?:(\d+)m)?")
+_SUPERLATIVES = {
+    **dict.fromkeys(("cheapest",), ("money", -1)),
+    **dict.fromkeys(("dearest", "priciest"), ("money", 1)),
+    **dict.fromkeys(("shortest", "fastest", "quickest"), ("time", -1)),
+    **dict.fromkeys(("longest", "slowest"), ("time", 1)),
+    **dict.fromkeys(("least", "lowest", "smallest", "fewest", "minimum"), ("", -1)),
+    **dict.fromkeys(("greatest", "largest", "highest", "biggest", "maximum"), ("", 1)),
+}
+"""Word -> kind of amount (empty: any) and whether the least (-1) or the greatest (1) of its like is meant."""
 _CASE = re.compile(r"\b(upper|lower) ?case\b")
 _EMPTY = frozenset("the a an and with as is are of into in on for it its that by word text value name".split())  # noqa: SIM905  # shorter so
 MONTHS = tuple(
@@ -109,11 +119,24 @@ def day_of(instruction: str) -> tuple[int, int]:
 @lru_cache(maxsize=20_000)
 def amount_of(text: str) -> float | None:
     """The one number in `text`; minutes of `5h 20m`; None where there is none or more than one."""
-    span = re.fullmatch(r"(?:(\d+)h)? ?(?:(\d+)m)?", text)
+    span = _SPAN.fullmatch(text)
     if span and any(span.groups()):
         return 60.0 * int(span[1] or 0) + int(span[2] or 0)
     found = re.findall(r"-?\d+(?:\.\d+)?", text.replace(",", ""))
     return float(found[0][:15]) if len(found) == 1 else None
+
+
+@lru_cache(maxsize=20_000)
+def kind_of_amount(text: str) -> str:
+    """`money`, `time` or, of any other amount, the empty string."""
+    return "money" if "$" in text else "time" if _SPAN.fullmatch(text) else ""
+
+
+@lru_cache(maxsize=20_000)
+def superlative_of(instruction: str) -> tuple[str, int] | None:
+    """Kind of amount and -1 or 1 for the least or the greatest, when the instruction asks for the extreme of its like: `the cheapest`."""
+    words = tokens_of(_QUOTED.sub(" ", instruction))
+    return next((_SUPERLATIVES[word] for word in words if word in _SUPERLATIVES), None)
 
 
 def is_measure(text: str) -> bool:

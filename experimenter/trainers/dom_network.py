@@ -41,7 +41,12 @@ LAYOUT = DomLayout(
 assert (LAYOUT.size, LAYOUT.actions) == (encoding.SIZE, COUNT)
 _COPY_BIAS, _KEY_BIAS = -2.0, -3.0
 """First logits of actions that few tasks need, beside 0 of clicking and typing: what a random policy tries."""
-_CLICK_PRIOR = {encoding.IS_PHRASE: 1.0, encoding.AROUND_IS_PHRASE: 0.5, encoding.CLICKED: -1.0}
+_CLICK_PRIOR = {
+    encoding.IS_PHRASE: 1.0,
+    encoding.AROUND_IS_PHRASE: 0.5,
+    encoding.IS_ASKED: 1.0,
+    encoding.CLICKED: -1.0,
+}
 _COPY_PRIOR = {encoding.AFTER_PHRASE: 3.0}
 _PAIR_PRIOR = {encoding.VALUE_IS: -2.0, encoding.NAMED: 1.0}
 _FIELD_PRIOR = {encoding.IS_WORD: -2.0, encoding.IS_CLIP: 1.0}

@@ -14,6 +14,7 @@ from envs.web.clutter import clutter_words
 from envs.web.encoding import (
     FIELD,
     INSTRUCTION,
+    IS_ASKED,
     IS_PHRASE,
     IS_SAID,
     NAMED,
@@ -226,6 +227,34 @@ def test_the_least_and_greatest_of_a_sort_and_the_calendar_are_marked() -> None:
     page = make_page(*calendar, instruction="Book the cheapest flight on 12/23/2016.")
     seen = rows_of(encode_page(page, shown(page), 0.0))[:3, 39:43]
     assert seen.tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "asked"),
+    [
+        ("Book the cheapest flight.", [2]),  # the price is on the button itself
+        ("Book the shortest flight.", [4, 5]),  # the duration, and the button behind it
+        ("Book the longest flight.", [1, 2]),
+        (
+            "Pick the card with the greatest number.",
+            [0, 1, 2],
+        ),  # of every kind of amount; the button follows the duration
+        ("Pick the 2nd button.", [3, 4, 5]),  # the second of every sort
+        ('Enter "the cheapest" into the field.', []),
+        ("Book a flight.", []),
+    ],
+)
+def test_the_extreme_that_the_instruction_asks_for_is_marked(instruction: str, asked: list[int]) -> None:
+    told = (
+        ("note", "lorem"), ("time", "9h 5m"), ("price", "Book for $65"), ("note", "ipsum"), ("time", "2h"), ("price", "Book for $80"),
+    )  # fmt: skip
+    elements = [
+        replace(TEXT, index=place, tag="button" if sort == "price" else "div", text=text, attributes=sort)
+        for place, (sort, text) in enumerate(told)
+    ]
+    page = make_page(*elements, instruction=instruction)
+    rows = rows_of(encode_page(page, shown(page), 0.0))
+    assert np.flatnonzero(rows[:6, IS_ASKED]).tolist() == asked
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
