@@ -237,8 +237,8 @@ def test_the_least_and_greatest_of_a_sort_and_the_calendar_are_marked() -> None:
         ("Book the longest flight.", [1, 2]),
         (
             "Pick the card with the greatest number.",
-            [0, 1, 2],
-        ),  # of every kind of amount; the button follows the duration
+            [1, 2, 5],
+        ),  # of every sort: the first duration, the second price
         ("Pick the 2nd button.", [3, 4, 5]),  # the second of every sort
         ('Enter "the cheapest" into the field.', []),
         ("Book a flight.", []),
