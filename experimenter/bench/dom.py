@@ -60,16 +60,18 @@ _LONGEST: Mapping[str, int] = {"read-table": 2, "search-engine": 8, "email-inbox
 """Steps of a solution that are already taken at the start of the curriculum; it then begins earlier and earlier."""
 
 
-def _from_the_end(task: str, steps: int) -> Course:
+def _from_the_end(task: str, steps: int, settings: Params | None = None) -> Course:
     taken = _LONGEST[task]
-    settings: Params = {"start": f"prefilled={taken}", "steps": taken, "pass_mark": 0.7, "window": 32}
-    return Course(task=task, steps=steps, teacher="widen", teacher_settings=settings)
+    teacher: Params = {"start": f"prefilled={taken}", "steps": taken, "pass_mark": 0.7, "window": 32}
+    return Course(task=task, steps=steps, settings=settings or {}, teacher="widen", teacher_settings=teacher)
 
 
 COURSES: Mapping[str, Course] = {
     **{task: Course(task=task) for task in EASY},
     "read-table": _from_the_end("read-table", 60_000),
-    **{task: _from_the_end(task, 300_000) for task in HARD[1:]},
+    **{task: _from_the_end(task, 300_000) for task in HARD[1:3]},
+    # its last seven steps are clicks: without more, typing has died out by the time that it is needed
+    "book-flight-nodelay": _from_the_end("book-flight-nodelay", 300_000, {"kind_entropy": 0.03, "stop_at": 0.95}),
 }
 """What the documentation claims; any other task is trained as the easy ones are."""
 

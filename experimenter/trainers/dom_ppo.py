@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.web.actions import Mask
+from envs.web.actions import COPY, COUNT, SCROLL, TYPE, Mask
 from experimenter.trainers import gae, losses
 from experimenter.trainers.adam import FlatAdam
 from experimenter.trainers.dom_algorithm import DomRollout
@@ -18,7 +19,10 @@ from experimenter.trainers.dom_network import DomNetwork
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.dom_sizes import Told, read_pages, read_values
 from experimenter.trainers.normalise import Float32
+from skills.dom_policy import NEVER
 
+_KINDS = (0, COPY, TYPE, SCROLL, COUNT)
+"""First numbers of the kinds of actions: click, copy, type, scroll and keys."""
 _AT_ONCE = 256
 """Pages in one forward pass without gradient."""
 
@@ -42,6 +46,18 @@ def sample(logits: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArr
     actions = np.minimum((sums <= drawn[:, None]).sum(axis=1), logits.shape[1] - 1).astype(np.int64)
     rows = np.arange(len(logits))
     return actions, (shifted[rows, actions] - np.log(sums[:, -1])).astype(np.float32)
+
+
+def kind_divergence(logits: Tensor) -> Tensor:
+    """Mean divergence KL(u || P) [] of the kinds of actions, from masked logits [m, COUNT]; u is even over the kinds that a page allows.
+
+    Unlike an entropy its slope does not vanish with a probability: a kind that never paid off keeps being tried.
+    """
+    log_prob = torch.log_softmax(logits, dim=1)
+    masses = torch.stack([log_prob[:, start:end].logsumexp(dim=1) for start, end in pairwise(_KINDS)], dim=1)
+    allowed = masses > NEVER / 2
+    share = allowed / allowed.sum(dim=1, keepdim=True)
+    return -(share * (masses.masked_fill(~allowed, 0.0) - share.clamp(min=1e-9).log())).sum(dim=1).mean()
 
 
 class DomPpo:
@@ -140,6 +156,8 @@ class DomPpo:
         value_loss = losses.value_loss(told.value, target)
         acts = 0.0 if self.critic_only else 1.0
         loss = acts * (policy_loss - settings.entropy * entropy) + settings.value_weight * value_loss
+        if settings.kind_entropy:
+            loss = loss + acts * settings.kind_entropy * kind_divergence(told.logits)
         self.optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(rate, settings.max_gradient_norm)

@@ -44,6 +44,9 @@ class DomSettings(DqnOptions, AwrOptions, PhaseOptions, ArcherOptions):
     clip: float = 0.2
     entropy: float = 0.01
     """Weight of the entropy bonus."""
+    kind_entropy: float = 0.0
+    """Weight of how far the kinds of actions (click, copy, type, keys) are from being taken alike; ppo only. A curriculum that begins at the end has no use
+    for some of them at first, and the entropy bonus alone lets them die out."""
     value_weight: float = 0.5
     max_gradient_norm: float = 0.5
     timeout_cost: float = 1.0
@@ -75,6 +78,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "gae_lambda": (0.0, 1.0),
     "clip": (1e-3, 1.0),
     "entropy": (0.0, 10.0),
+    "kind_entropy": (0.0, 10.0),
     "value_weight": (0.0, 100.0),
     "max_gradient_norm": (1e-6, 1e6),
     "timeout_cost": (0.0, 100.0),

@@ -14,7 +14,7 @@ from envs.web.actions import COPY, COUNT, SCROLL, SLOTS, TYPE, shown
 from envs.web.encoding import PAIRS, SIZE, SPENT, WIDTH, Float32, encode_page, masks_of, rows_of
 from experimenter.errors import JobError
 from experimenter.trainers.dom_network import LAYOUT, DomNetwork, DomOutput
-from experimenter.trainers.dom_ppo import sample
+from experimenter.trainers.dom_ppo import kind_divergence, sample
 from experimenter.trainers.dom_settings import DomSettings
 from skills.artifact import ArtifactError, load_policy, make_policy, save_policy
 from skills.dom_policy import HEADS, NEVER, DomPolicy, masks
@@ -119,6 +119,27 @@ def test_draws_follow_the_logits() -> None:
     actions, log_probs = sample(logits, np.random.default_rng(0))
     assert abs((actions == 1).mean() - 0.75) < 0.03 and not (actions == 2).any()
     assert np.allclose(log_probs, np.where(actions == 1, math.log(0.75), math.log(0.25)), atol=1e-5)
+
+
+def test_kinds_of_actions_are_held_open_where_a_page_allows_them() -> None:
+    """Three clicks, one input and one key alike: 0.6, 0.2 and 0.2 where a third each is even; two clicks alone diverge from nothing."""
+    logits = torch.full((2, COUNT), -1e9)
+    logits[0, [0, 1, 2, TYPE, SCROLL]] = 0.0
+    logits[1, :2] = 0.0
+    logits.requires_grad_()
+    found = kind_divergence(logits)
+    assert float(found.detach()) == pytest.approx((math.log(1 / 1.8) + 2 * math.log(1 / 0.6)) / 3 / 2, abs=1e-6)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    # down for each of the three clicks by (0.6 - 1/3) / 3, up for the others by 1/3 - 0.2, over two pages
+    assert logits.grad[0, [0, TYPE, SCROLL]].tolist() == pytest.approx([4 / 90, -1 / 15, -1 / 15], abs=1e-6)
+    assert not logits.grad[1].any() and not logits.grad[0, TYPE + 1 : SCROLL].any()
+    rare = logits.detach().clone()
+    rare[0, TYPE] = -30.0
+    rare.requires_grad_()
+    kind_divergence(rare).backward()  # type: ignore[no-untyped-call]
+    assert rare.grad is not None
+    assert rare.grad[0, TYPE] == pytest.approx(-1 / 6, abs=1e-6), "the slope stays though the kind has all but died out"
 
 
 def test_an_untrained_policy_tries_what_the_instruction_names() -> None:
