@@ -114,11 +114,12 @@ class _Watch:
         return self._settings.stop_at > 0 and full and self.sampled >= self._settings.stop_at
 
     def judge(self, successes: list[bool]) -> bool:
-        """Take the result of an exam; whether it is passed: at most as many failures as `stop_at` allows, and one more."""
+        """Take the result of an exam; whether it is passed: at most as many failures as `exam_at` or `stop_at` allows."""
         self.next_exam = self.episodes + self._settings.stop_window // 2
         self.greedy = sum(successes) / max(1, len(successes))
         failed = len(successes) - sum(successes)
-        return len(successes) >= EXAM // 2 and failed <= (1.0 - self._settings.stop_at) * len(successes) + 1e-9
+        wanted = self._settings.exam_at or self._settings.stop_at
+        return len(successes) >= EXAM // 2 and failed <= (1.0 - wanted) * len(successes) + 1e-9
 
     def state(self) -> dict[str, Any]:
         """JSON-plain."""

@@ -56,6 +56,8 @@ class DomSettings(DqnOptions, AwrOptions, PhaseOptions, ArcherOptions):
     """Env steps between checkpoints; the pages start afresh there."""
     stop_at: float = 0.98
     """End before the budget when this share of the last episodes of the task itself succeeded, and then as many greedy ones; 0: never."""
+    exam_at: float = 0.0
+    """Share of those greedy ones that must succeed; 0: as `stop_at`. A policy that goes on trying is better greedy than sampled."""
     stop_window: int = 200
     """Episodes that `stop_at` looks at."""
 
@@ -84,6 +86,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "timeout_cost": (0.0, 100.0),
     "checkpoint_steps": (1, 10**9),
     "stop_at": (0.0, 1.0),
+    "exam_at": (0.0, 1.0),
     "stop_window": (8, 10_000),
 }
 

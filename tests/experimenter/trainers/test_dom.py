@@ -194,6 +194,8 @@ def test_only_episodes_of_the_task_itself_count_and_an_exam_decides(tmp_path: Pa
         watch.hear(outcome(success=True))
     assert watch.is_ready and watch.judge([True] * 58 + [False] * 6)
     assert not watch.judge([True] * 8), "too few to tell"
+    strict = _Watch(DomSettings(stop_at=0.5, exam_at=0.95, stop_window=10), make_problem(tmp_path))
+    assert not strict.judge([True] * 60 + [False] * 4) and strict.judge([True] * 61 + [False] * 3), "3 of 64 may fail"
     copy = _Watch(DomSettings(stop_at=0.9, stop_window=10), make_problem(tmp_path))
     copy.load(watch.state())
     assert copy.state() == watch.state()
