@@ -140,5 +140,5 @@ def superlative_of(instruction: str) -> tuple[str, int] | None:
 
 
 def is_measure(text: str) -> bool:
-    """Whether `text` is an amount or the name of a month: what a page compares, or is steered by, though nobody names it."""
-    return amount_of(text) is not None or text.lower() in MONTHS
+    """Whether `text` is money, a span of time or a month: what a page compares, or is steered by, though nobody names it. Plain numbers are too common."""
+    return (amount_of(text) is not None and kind_of_amount(text) != "") or text.lower() in MONTHS

@@ -44,7 +44,7 @@ def test_a_page_that_carries_something_over_is_loaded_for_every_episode(chromium
     pool = Pool(chromium, 2)
     world = World(pool)
     for loads, seed in enumerate((1, 2), start=1):
-        world.begin(seed, make_params("focus-text"))
+        world.begin(seed, make_params("click-pie"))
         assert pool.loads == loads
     world.close()
 
