@@ -110,8 +110,11 @@ def take_task(services: Services) -> str:
         _split(services, row)
         row = _first_queued(journal.tasks(), kind="subgoal") or row
     journal.set_task(row.task_digest, "running")
-    changed = changed_params(row.payload["family"], row.payload["params"])
-    params = ", ".join(f"{name} {value}" for name, value in sorted(changed.items()))
+    card, changed = (
+        get_family(row.payload["family"]).card(),
+        changed_params(row.payload["family"], row.payload["params"]),
+    )
+    params = ", ".join(f"{name} {card.say(name, value)}" for name, value in sorted(changed.items()))
     journal.event(
         f"task:{row.task_digest}", "task", f"task {row.task_digest[:6]}: {row.text} ({params or row.payload['family']})"
     )
