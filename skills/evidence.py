@@ -55,33 +55,40 @@ def bootstrap_interval(
     rng_seed: int = 0,
     resamples: int = 2000,
     confidence: float = 0.95,
-    strata: Sequence[Any] | None = None,
+    clusters: Sequence[Any] | None = None,
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of `statistic` over `values` [n].
 
-    With `strata` [n] (for example the training seed of each episode) every stratum is resampled within itself.
+    With `clusters` [n] (for example the training seed of each episode) whole clusters are drawn first, then values within each of those drawn:
+    episodes of one training are not independent, and an interval that forgets it is too narrow. Each drawn cluster gives as many values as the largest has.
     The interquartile mean and `numpy.mean` run vectorised; another `statistic` is called once a resample on a vector [n].
     """
     sample = _as_vector(values)
     _check_confidence(confidence)
     if resamples < 1:
         raise ValueError(f"{resamples} resamples cannot be: expected at least 1")
-    draws = sample[_resample(len(sample), resamples, np.random.default_rng(rng_seed), strata)]
+    draws = sample[_resample(len(sample), resamples, np.random.default_rng(rng_seed), clusters)]
     tail = (1.0 - confidence) / 2
     low, high = np.quantile(_apply(statistic, draws), [tail, 1.0 - tail])
     return float(low), float(high)
 
 
-def _resample(n: int, resamples: int, rng: np.random.Generator, strata: Sequence[Any] | None) -> NDArray[np.int64]:
-    if strata is None:
+def _resample(n: int, resamples: int, rng: np.random.Generator, clusters: Sequence[Any] | None) -> NDArray[np.int64]:
+    """Indices of the values of each resample, [resamples, m]."""
+    if clusters is None:
         return rng.integers(0, n, size=(resamples, n))
-    if len(strata) != n:
-        raise ValueError(f"{len(strata)} strata for {n} values: expected one a value")
+    if len(clusters) != n:
+        raise ValueError(f"{len(clusters)} clusters for {n} values: expected one a value")
     groups: dict[Any, list[int]] = {}
-    for index, stratum in enumerate(strata):
-        groups.setdefault(stratum, []).append(index)
-    parts = [np.asarray(g)[rng.integers(0, len(g), size=(resamples, len(g)))] for g in groups.values()]
-    return np.concatenate(parts, axis=1)
+    for index, cluster in enumerate(clusters):
+        groups.setdefault(cluster, []).append(index)
+    sizes = np.array([len(group) for group in groups.values()])
+    members = np.zeros((len(groups), sizes.max()), np.int64)
+    for row, group in zip(members, groups.values(), strict=True):
+        row[: len(group)] = group
+    drawn = rng.integers(0, len(groups), size=(resamples, len(groups)))
+    within = rng.integers(0, sizes[drawn][:, :, None], size=(*drawn.shape, members.shape[1]))
+    return members[drawn[:, :, None], within].reshape(resamples, -1)
 
 
 def _apply(statistic: Statistic, draws: NDArray[np.float64]) -> NDArray[np.float64]:

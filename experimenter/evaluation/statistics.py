@@ -23,13 +23,13 @@ class Estimate:
 
 
 def pooled_iqm(groups: Mapping[int, Sequence[float]], *, rng_seed: int = 0) -> Estimate:
-    """Interquartile mean over all episodes of all training seeds, bootstrapped within each training seed.
+    """Interquartile mean over all episodes of all training seeds; the bootstrap draws training seeds, then episodes within those drawn.
 
     `groups` maps a training seed to its held-out episodes' fitness. Raises `ValueError` when there is no episode.
     """
     pairs = [(seed, float(value)) for seed, values in sorted(groups.items()) for value in values]
     values = [value for _, value in pairs]
-    low, high = bootstrap_interval(values, strata=[seed for seed, _ in pairs], rng_seed=rng_seed)
+    low, high = bootstrap_interval(values, clusters=[seed for seed, _ in pairs], rng_seed=rng_seed)
     return Estimate(value=interquartile_mean(values), low=low, high=high, n=len(values))
 
 
@@ -38,7 +38,7 @@ def paired_lift(
 ) -> Estimate | None:
     """Interquartile mean of `ours - theirs` in fitness over pairs of (training seed, world seed) that both ran.
 
-    The interval resamples the pairs within each training seed. None when there is no pair.
+    The interval draws training seeds, then pairs within those drawn. None when there is no pair.
     """
     groups: dict[int, list[float]] = {}
     for seed in sorted(ours.keys() & theirs.keys()):

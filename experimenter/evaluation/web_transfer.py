@@ -89,7 +89,9 @@ def measure_transfer(
         try:
             row = _measure(name, policy, params, seeds, horizon, deadline)
         except (BrowserError, BrowserMissing) as error:
-            log.warning("no transfer to %s: %s", name, error)
+            log.warning(
+                "no transfer to %s: %s", name, str(error).splitlines()[0] if str(error) else "the browser failed"
+            )
             continue
         if row is not None:
             rows.append(row)

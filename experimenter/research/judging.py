@@ -52,9 +52,7 @@ def judge_task(services: Services, task_digest: str, generation: int, extension:
         frames=rollout_frames(services.home, task, floor.best_job) if sees else (),
         step=f"judge:{task_digest}:{index}",
     )
-    verdict = combine(floor, opinion)
-    if settled:
-        verdict = search_on(verdict)
+    verdict = search_on(combine(floor, opinion.evolve(reasons=()))) if settled else combine(floor, opinion)
     journal.add_verdict(task_digest, index, verdict)
     journal.event(
         f"verdict:{task_digest}:{index}",
@@ -109,7 +107,7 @@ def search_on(verdict: Verdict) -> Verdict:
     """With `exhaust` a generation that could be promoted, trained on or dropped is revised all the same."""
     if verdict.decision is Decision.REVISE:
         return verdict
-    why = f"would be {verdict.decision.value}, but every generation was asked for"
+    why = f"by itself this would mean {verdict.decision.value}; the search goes on all the same, for every generation was asked for"
     return verdict.evolve(decision=Decision.REVISE, reasons=(*verdict.reasons, why))
 
 

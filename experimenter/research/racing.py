@@ -230,10 +230,13 @@ def _hooks(
 
     def on_rung(rung: int, jobs: Sequence[TrainJob]) -> None:
         journal.plan_jobs(jobs, generation, rung)
+        done = {row.job_digest for row in journal.jobs(task.digest) if row.result}
+        known = sum(job.digest in done for job in jobs)
+        told = f", {known} of them known" if known else ""
         shown = {job.digest: {"label": job.reward.label, "seed": job.seed, "budget": job.budget_steps} for job in jobs}
         name = f"rung {rung + 1}" if rung >= 0 else "extension"
         key = f"rung:{task.digest}:{generation}:{rung}:{jobs[0].budget_steps if jobs else 0}"
-        journal.event(key, "rung", f"{name}: {len(jobs)} training runs", {"jobs": shown})
+        journal.event(key, "rung", f"{name}: {len(jobs)} training runs{told}", {"jobs": shown})
 
     def on_result(result: JobResult) -> None:
         journal.finish_job(result)

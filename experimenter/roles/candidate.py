@@ -126,9 +126,9 @@ def _result(candidate: CandidateReport) -> list[str]:
         low, high = candidate.fitness_low, candidate.fitness_high
         span = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
         after = f" after {candidate.steps:,} steps" if candidate.steps else ""
-        parts.append(f"fitness {number(candidate.fitness_iqm)}{span}{after}")
+        parts.append(f"held-out fitness {number(candidate.fitness_iqm)}{span}{after}")
     if candidate.success_rate is not None:
-        parts.append(f"success {100 * candidate.success_rate:.0f}%")
+        parts.append(f"held-out success {100 * candidate.success_rate:.0f}%")
     if candidate.versus_parent:
         parts.append(candidate.versus_parent)
     return parts
@@ -136,8 +136,8 @@ def _result(candidate: CandidateReport) -> list[str]:
 
 def _tracks(candidate: CandidateReport) -> list[str]:
     tracks = {
-        "fitness over training": candidate.fitness_track,
-        "success over training": candidate.success_track,
+        "fitness of training's own, exploring episodes": candidate.fitness_track,
+        "success of those": candidate.success_track,
         "episode length": candidate.length_track,
     }
     return [f"{name} {_row(values)}" for name, values in tracks.items() if values]

@@ -99,11 +99,21 @@ def test_any_statistic_can_be_bootstrapped() -> None:
     assert (low, high) == (0.0, 1.0)  # all four draws are 0 in 1 of 16 resamples: more than 2.5%
 
 
-def test_strata_are_resampled_within_themselves() -> None:
-    values, seeds = [0.0, 0.0, 10.0, 10.0], ["a", "a", "b", "b"]
-    assert bootstrap_interval(values, np.mean, strata=seeds) == (5.0, 5.0)
+def test_whole_clusters_are_resampled() -> None:
+    # two trainings that differ, each with episodes that do not: a quarter of all draws takes the same training twice
+    values, seeds = [0.0] * 20 + [10.0] * 20, ["a"] * 20 + ["b"] * 20
+    assert bootstrap_interval(values, np.mean, clusters=seeds) == (0.0, 10.0)
     low, high = bootstrap_interval(values, np.mean)
-    assert low < 5.0 < high
+    assert 2.0 < low < 5.0 < high < 8.0
+
+
+def test_episodes_are_resampled_within_their_cluster() -> None:
+    low, high = bootstrap_interval([0.0, 1.0, 2.0, 3.0], np.mean, clusters=["a"] * 4)
+    assert 0.0 < low < 1.5 < high < 3.0
+    one, other = bootstrap_interval([1.0, 1.0, 4.0], np.mean, clusters=["a", "a", "b"])
+    assert (one, other) == (1.0, 4.0)
+    with pytest.raises(ValueError, match="2 clusters for 3 values"):
+        bootstrap_interval([1.0, 2.0, 3.0], clusters=["a", "b"])
 
 
 def test_a_constant_sample_has_a_point_interval() -> None:

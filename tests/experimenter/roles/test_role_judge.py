@@ -199,7 +199,7 @@ def test_the_reflector_sees_every_candidate_with_its_numbers(speak: Speak) -> No
     assert (found.text, found.lessons, found.source) == ("Scale climb down tenfold.", ("Climb drowns all.",), "model")
     told = text_of(model)
     assert (
-        "fitness 0.2 (0.1 to 0.3); success 0%; episode length 20 -> 10; "
+        "held-out fitness 0.2 (0.1 to 0.3); held-out success 0%; episode length 20 -> 10; "
         "rank correlation of reward with fitness over training -0.4; "
         "term climb: 0.1 -> 0.5 -> 9 (mean 3.2, max 9, min 0.1, 86% of all terms' size)" in told
     )
@@ -241,7 +241,7 @@ def test_the_reflector_is_told_lineage_lessons_and_the_persons_words(speak: Spea
     told = text_of(model)
     assert "(firm) Climb drowns all." in told and words in told
     assert (
-        "generation 2, code-kid (mutate of code-abc): fitness 0.2 (0.1 to 0.3); success 0%; 0.1 worse than its parent"
+        "generation 2, code-kid (mutate of code-abc): held-out fitness 0.2 (0.1 to 0.3); held-out success 0%; 0.1 worse than its parent"
         in told
     )
 
