@@ -40,6 +40,16 @@
       const words = typeof told === 'string' ? told : told.utterance;
       return [words, WOB_DONE_GLOBAL, WOB_DONE_GLOBAL ? WOB_RAW_REWARD_GLOBAL : 0];
     },
+    // An open list of suggestions lies over what follows its field. A browser without a layout cannot see that: taken to be so everywhere
+    // for actions made by script, it keeps a policy from learning what a person's hand could not do.
+    covers(node) {
+      const jq = window.jQuery;
+      if (!jq || node.closest('.ui-autocomplete')) return false;
+      return [...document.querySelectorAll('.ui-autocomplete-input')].some((field) => {
+        const list = jq(field).autocomplete('widget')[0];
+        return list.style.display !== 'none' && list.firstElementChild && field.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING;
+      });
+    },
     skip: ['reward-display', 'sync-task-cover', 'click-canvas', 'attention-canvas', 'query'],
   };
 })();

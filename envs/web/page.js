@@ -305,7 +305,7 @@
     const node = present(index);
     if (index >= 0 && !node) return;
     if (node) note(node, verb);
-    if (byHand) return;
+    if (byHand || node && window.__site && window.__site.covers && window.__site.covers(node)) return;
     if (verb === 'click') click(node);
     else if (verb === 'type') type(node, text);
     else if (verb === 'press') press(text);

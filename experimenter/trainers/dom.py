@@ -33,6 +33,7 @@ from experimenter.trainers.dom_algorithm import make_algorithm
 from experimenter.trainers.dom_collect import Pages
 from experimenter.trainers.dom_demonstrations import WARM_UPDATES, begin_with_demonstrations
 from experimenter.trainers.dom_network import DomNetwork
+from experimenter.trainers.dom_ppo import DomPpo
 from experimenter.trainers.dom_settings import DomSettings
 from experimenter.trainers.normalise import Float32
 from experimenter.trainers.ppo import PpoTrainer
@@ -218,6 +219,8 @@ class _Run:
             self.watch.hear(item.outcome)
         self.algorithm.observe(rollout)
         self._tell_expectations()
+        if isinstance(self.algorithm, DomPpo):
+            self.algorithm.failing = 1.0 - self.watch.sampled
         left = max(self.settings.final_learning_rate, 1.0 - before / self.budget.schedule_steps)
         self.metrics = self.algorithm.update(self.settings.learning_rate * left)
         self._check_finite()

@@ -72,6 +72,8 @@ class DomPpo:
         self._rollout: DomRollout | None = None
         self.critic_only = 0
         """Updates left in which the actor rests."""
+        self.failing = 1.0
+        """Share of the recent episodes of the task itself that failed: there is nothing to look for once none does."""
 
     def rest(self, updates: int) -> None:
         """Let the fresh values catch up with a stored policy before it moves."""
@@ -157,7 +159,7 @@ class DomPpo:
         acts = 0.0 if self.critic_only else 1.0
         loss = acts * (policy_loss - settings.entropy * entropy) + settings.value_weight * value_loss
         if settings.kind_entropy:
-            loss = loss + acts * settings.kind_entropy * kind_divergence(told.logits)
+            loss = loss + acts * self.failing * settings.kind_entropy * kind_divergence(told.logits)
         self.optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(rate, settings.max_gradient_norm)

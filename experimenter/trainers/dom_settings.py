@@ -46,7 +46,7 @@ class DomSettings(DqnOptions, AwrOptions, PhaseOptions, ArcherOptions):
     """Weight of the entropy bonus."""
     kind_entropy: float = 0.0
     """Weight of how far the kinds of actions (click, copy, type, keys) are from being taken alike; ppo only. A curriculum that begins at the end has no use
-    for some of them at first, and the entropy bonus alone lets them die out."""
+    for some of them at first, and the entropy bonus alone lets them die out. Falls with the share of the task's own recent episodes that fail."""
     value_weight: float = 0.5
     max_gradient_norm: float = 0.5
     timeout_cost: float = 1.0
