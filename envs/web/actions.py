@@ -50,7 +50,7 @@ def shown(snapshot: Snapshot) -> tuple[Element, ...]:
         beside = any(piece in element.around for piece in pieces)
         icon = not element.text and not element.value and bool(element.attributes)
         active = 2 * element.interactive + 2 * element.editable + (element.tag in _PRESSED)
-        return -(active + overlap + 3 * beside + icon + 2 * is_measure(element.text)), element.index
+        return -(active + overlap + 3 * beside + icon + 4 * is_measure(element.text)), element.index
 
     kept = sorted(elements, key=weight)[:SLOTS]
     return tuple(sorted(kept, key=lambda element: element.index))
