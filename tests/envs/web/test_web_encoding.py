@@ -112,6 +112,9 @@ def test_large_pages_show_the_measures_that_a_page_is_compared_or_steered_by(tol
         plain[place] = replace(TEXT, index=place, text="lorem")
     plain[57] = replace(TEXT, index=57, text=told)
     assert plain[57] in shown(make_page(*plain))
+    beside = [replace(TEXT, index=place, text="lorem", around="lorem cierra ipsum") for place in range(60)]
+    beside[57] = replace(TEXT, index=57, text=told)
+    assert beside[57] in shown(make_page(*beside))
 
 
 def test_the_observation_has_a_row_an_element_and_zeros_elsewhere() -> None:
