@@ -216,6 +216,20 @@ def make_exam(family: Family, task: TaskSpec, n: int, params: ParamSource | None
     return family.make_exam(task, n, params) if isinstance(family, ExaminedFamily) else family.make_vec(task, n, params)
 
 
+@runtime_checkable
+class GradedFamily(Protocol):
+    """Optional side of a family that knows where a hard task is easy: a curriculum can lead from there to the task."""
+
+    def easy_start(self, task: TaskSpec) -> Mapping[str, ParamValue]:
+        """Task parameters to begin with in place of the task's own; empty where the task needs no curriculum."""
+        ...
+
+
+def easy_start(family: Family, task: TaskSpec) -> Mapping[str, ParamValue]:
+    """Where a curriculum for `task` may begin; empty where the family knows of none."""
+    return family.easy_start(task) if isinstance(family, GradedFamily) else {}
+
+
 def resolve_params(family: str, model: type[Params], params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
     """Validate `params` against `model` and fill in its defaults, in the model's field order.
 

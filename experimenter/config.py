@@ -58,7 +58,8 @@ class SessionConfig(Record):
     trainer: str | None = None
     """None takes the one that is made for the task's family (`registry.default_trainer`)."""
     trainer_settings: dict[str, ParamValue] = Field(default_factory=dict)
-    teacher: str = "fixed"
+    teacher: str | None = None
+    """None begins where the family says that the task is easy and goes on from there to the task (`widen`); `fixed` where it says nothing."""
     teacher_settings: dict[str, ParamValue] = Field(default_factory=dict)
     executor: str = "local"
     workers: int | None = Field(default=None, ge=1)

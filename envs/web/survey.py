@@ -169,6 +169,13 @@ def _trainable() -> frozenset[str]:
     return frozenset(page_of(task) for task, row in load_support().get("lightpanda", {}).items() if row.get("trains"))
 
 
+def solution_steps(tasks: Sequence[str]) -> int:
+    """Steps that the oracles of `tasks` took together when they were surveyed (some episodes take more); 0 where one of them has none."""
+    rows = [load_support()["chromium"].get(task, {}) for task in tasks]
+    told = [row["oracle_steps"] for row in rows if row.get("oracle")]
+    return sum(int(str(steps)) for steps in told) if len(told) == len(tasks) else 0
+
+
 def can_train(path: str) -> bool:
     """Whether Lightpanda does the page at `path` as Chromium does it, so that a policy may learn there. It has no frames."""
     return path in _trainable() and not frames_of(path)

@@ -23,6 +23,7 @@ from envs.task import ParamValue, TaskSpec, canonical_digest
 from envs.web.browsers import list_installed
 from envs.web.tasks import ALL_TASKS
 from experimenter.bench.metered import train_metered
+from experimenter.curricula.widen import lead_from
 from experimenter.errors import UsageError
 from experimenter.evaluation.rollout import evaluate
 from experimenter.execution.curve import CURVE_FILE, read_curve
@@ -61,9 +62,8 @@ _LONGEST: Mapping[str, int] = {"read-table": 2, "search-engine": 8, "email-inbox
 
 
 def _from_the_end(task: str, steps: int, settings: Params | None = None) -> Course:
-    taken = _LONGEST[task]
-    teacher: Params = {"start": f"prefilled={taken}", "steps": taken, "pass_mark": 0.7, "window": 32}
-    return Course(task=task, steps=steps, settings=settings or {}, teacher="widen", teacher_settings=teacher)
+    spec = lead_from({"prefilled": _LONGEST[task]}, {"prefilled": 0})
+    return Course(task=task, steps=steps, settings=settings or {}, teacher=spec.name, teacher_settings=spec.settings)
 
 
 COURSES: Mapping[str, Course] = {

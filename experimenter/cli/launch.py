@@ -133,7 +133,7 @@ def check_task(config: SessionConfig) -> None:
 
     if config.trainer is not None:
         registry.load("trainers", config.trainer)
-    registry.load("teachers", config.teacher)
+    registry.load("teachers", config.teacher or "fixed")
     registry.load("executors", config.executor)
     if config.family is None:
         for flag, given in (("--param", config.params), ("--fitness", config.fitness_weights)):
@@ -147,7 +147,9 @@ def check_task(config: SessionConfig) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from error
     # built to be checked: it names a bad setting, and a teacher that cannot move along this family's parameters
-    registry.load("teachers", config.teacher)(family.card(), dict(task.params), dict(config.teacher_settings), 0)
+    registry.load("teachers", config.teacher or "fixed")(
+        family.card(), dict(task.params), dict(config.teacher_settings), 0
+    )
     if config.trainer_settings:
         _check_settings(config, config.family)
     if config.fitness_weights:

@@ -69,7 +69,12 @@ def run(
         str | None, typer.Option(help="ppo, swarm, fly, sb3, ...; default: the one made for the family.")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Trainer setting NAME=VALUE (repeatable).")] = None,
-    teacher: Annotated[str | None, typer.Option(help="fixed, uniform, ladder, widen, alp_gmm, ...")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="fixed, uniform, ladder, widen, alp_gmm, ...; default: widen from an easy start where the family knows one, else fixed."
+        ),
+    ] = None,
     teacher_set: Annotated[
         list[str] | None,
         typer.Option("--teacher-set", help="Teacher setting NAME=VALUE, such as start=density=0.2 (repeatable)."),

@@ -26,7 +26,7 @@ from experimenter.curricula.space import (
     read_settings,
 )
 from experimenter.errors import UsageError
-from experimenter.records import Record
+from experimenter.records import Record, TeacherSpec
 
 
 class WidenSettings(Record):
@@ -102,6 +102,15 @@ def parse_start(text: str) -> dict[str, float]:
                 f"widen teacher: cannot read the start {part!r}; write name=value, joined by commas."
             ) from None
     return found
+
+
+def lead_from(start: Mapping[str, ParamValue], target: Mapping[str, ParamValue]) -> TeacherSpec:
+    """A band that widens from the task parameters `start` to those of `target`, a unit of the farthest axis at a time, in ten steps at most."""
+    far = max(round(abs(float(value) - float(target[name]))) for name, value in start.items())
+    told = ",".join(f"{name}={value}" for name, value in start.items())
+    return TeacherSpec(
+        name="widen", settings={"start": told, "steps": min(max(far, 1), 10), "pass_mark": 0.7, "window": 32}
+    )
 
 
 def make_teacher(

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import col, select
 
+from envs.catalog import get_family
+from envs.family import easy_start
 from envs.task import TaskSpec
 from experimenter.config import SessionConfig
+from experimenter.curricula.widen import lead_from
 from experimenter.evaluation.race import (
     FINALISTS,
     LEAST_SHARE,
@@ -200,7 +203,7 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
         reward=RewardProgram(kind=RewardKind.NATIVE),
         trainer=config.trainer or default_trainer(task.family),
         settings=config.trainer_settings,
-        teacher=TeacherSpec(name=config.teacher, settings=config.teacher_settings),
+        teacher=_teacher(services, task),
         seed=config.seed,
         budget_steps=1,
         schedule_steps=schedule,
@@ -208,6 +211,20 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
         eval_episodes=config.eval_episodes,
         wall_limit_s=min(services.clock.remaining_s() + 60.0, 7 * 86400.0),
     )
+
+
+def _teacher(services: Services, task: TaskSpec) -> TeacherSpec:
+    """The one asked for; else, from where the family knows the task to be easy, a band that widens towards the task."""
+    config = services.config
+    if config.teacher is not None:
+        return TeacherSpec(name=config.teacher, settings=config.teacher_settings)
+    start = easy_start(get_family(task.family), task)
+    if not start:
+        return TeacherSpec()
+    spec = lead_from(start, task.params)
+    told = f"training begins at {spec.settings['start']} and widens to the task"
+    services.journal.event(f"teacher:{task.digest}", "teacher", told, spec.model_dump(mode="json"))
+    return spec
 
 
 def _nearest(services: Services, task: TaskSpec, skills: Sequence[SkillBrief]) -> str | None:

@@ -99,3 +99,13 @@ def test_the_ladder_climbs_in_density_and_leaves_kinds_and_shapes_alone() -> Non
     for _ in range(2):
         teacher.update(EpisodeOutcome(slot=0, params=first, fitness=1.0, success=True, native_return=0.0, length=1))
     assert isinstance(teacher, ladder.LadderTeacher) and teacher.rung == 1
+
+
+def test_a_way_from_an_easy_start_goes_a_unit_at_a_time() -> None:
+    target: dict[str, ParamValue] = {"goal_distance": 10.0, "density": 0.0}
+    spec = widen.lead_from({"goal_distance": 4}, target)
+    assert (spec.name, spec.settings["start"], spec.settings["steps"]) == ("widen", "goal_distance=4", 6)
+    assert widen.lead_from({"goal_distance": 10}, target).settings["steps"] == 1
+    assert widen.lead_from({"goal_distance": 30}, target).settings["steps"] == 10
+    teacher = widen.make_teacher(CARD, {**CARD_DEFAULTS, **target}, spec.settings, 0)
+    assert teacher.sample()["goal_distance"] == 4.0
