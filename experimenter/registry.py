@@ -53,6 +53,15 @@ def default_trainer(family: str) -> str:
     return wanted if wanted in _targets("trainers") else "ppo"
 
 
+_LED: Mapping[str, Mapping[str, float]] = {"dom": {"kind_entropy": 0.03}}
+"""Trainer -> settings for a curriculum that begins at the end of a solution, whose first actions would have died out by then."""
+
+
+def led_settings(trainer: str) -> dict[str, float]:
+    """Settings that `trainer` wants where a session leads it to a task from an easy start; those that a person gives come before them."""
+    return dict(_LED.get(trainer, {}))
+
+
 def list_names(noun: str) -> list[str]:
     """Names known for `noun` (`trainers`, `teachers`, `executors`, `rewards`), plug-ins included."""
     return sorted(_targets(noun))

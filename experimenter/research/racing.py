@@ -33,7 +33,7 @@ from experimenter.records import (
     TeacherSpec,
     TrainJob,
 )
-from experimenter.registry import default_trainer
+from experimenter.registry import default_trainer, led_settings
 from experimenter.research.agenda import card_of, known_skills
 from experimenter.research.feedback import fitness_weights
 from experimenter.research.screening import probe_report, write_screen
@@ -45,6 +45,8 @@ _TIME_SHARE = 0.85
 """Share of the training time that a race is planned for: machines are slower than their table."""
 _DOMINATED_SHARE = 0.25
 """An arm that is surely below a quarter of the leader's fitness late in the race does not run to its end."""
+_LED = 4
+"""Times the steps that a family is known to need, for a task that a curriculum leads to: before its end no arm does the task itself."""
 _PAST_JOBS = 200
 
 
@@ -171,6 +173,7 @@ def _rungs_once(services: Services, task: TaskSpec, arms: int, generation: int) 
 def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tuple[Rung, ...]:
     config = services.config
     pace = known_pace(task.family, past_results(services, task.family))
+    needed = pace.needed_steps * (_LED if _way_to(services, task) else 1)
     waiting = sum(row.state == "queued" for row in services.journal.tasks())
     seconds = services.clock.training_s() / (1 + waiting)
     steps = affordable_steps(pace, seconds * _TIME_SHARE, worker_count(config), jobs=4 * arms + config.seeds)
@@ -184,11 +187,11 @@ def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tu
     return fit_race(
         arms,
         total_steps=steps,
-        final_steps=config.final_steps or pace.needed_steps,
+        final_steps=config.final_steps or needed,
         seeds_final=config.seeds,
         first_seed=config.seed,
         finalists=FINALISTS,
-        least_steps=int(LEAST_SHARE * pace.needed_steps),
+        least_steps=int(LEAST_SHARE * needed),
     )
 
 
@@ -198,12 +201,13 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
     skills = [] if config.fresh else [skill for skill in known_skills(services, goal) if skill.family == task.family]
     first = services.journal.event_data(f"plan:{task.digest}:0")
     schedule = RacePlan.model_validate(first).rungs[-1].budget_steps if first else 1
+    trainer, led = config.trainer or default_trainer(task.family), _way_to(services, task)
     return TrainJob(
         task=task,
         reward=RewardProgram(kind=RewardKind.NATIVE),
-        trainer=config.trainer or default_trainer(task.family),
-        settings=config.trainer_settings,
-        teacher=_teacher(services, task),
+        trainer=trainer,
+        settings={**(led_settings(trainer) if led else {}), **config.trainer_settings},
+        teacher=led or TeacherSpec(name=config.teacher or "fixed", settings=config.teacher_settings),
         seed=config.seed,
         budget_steps=1,
         schedule_steps=schedule,
@@ -213,17 +217,19 @@ def _template(services: Services, task: TaskSpec) -> TrainJob:
     )
 
 
-def _teacher(services: Services, task: TaskSpec) -> TeacherSpec:
-    """The one asked for; else, from where the family knows the task to be easy, a band that widens towards the task."""
-    config = services.config
-    if config.teacher is not None:
-        return TeacherSpec(name=config.teacher, settings=config.teacher_settings)
+def _way_to(services: Services, task: TaskSpec) -> TeacherSpec | None:
+    """The band that widens to the task from where its family knows it to be easy; None where a teacher is named or no such place is known."""
+    key = f"teacher:{task.digest}"
+    if services.config.teacher is not None:
+        return None
+    if (known := services.journal.event_data(key)) is not None:
+        return TeacherSpec.model_validate(known)
     start = easy_start(get_family(task.family), task)
     if not start:
-        return TeacherSpec()
+        return None
     spec = lead_from(start, task.params)
     told = f"training begins at {spec.settings['start']} and widens to the task"
-    services.journal.event(f"teacher:{task.digest}", "teacher", told, spec.model_dump(mode="json"))
+    services.journal.event(key, "teacher", told, spec.model_dump(mode="json"))
     return spec
 
 
