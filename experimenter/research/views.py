@@ -68,6 +68,8 @@ def candidate_reports(
         report = report_candidate(RewardProgram.model_validate(row.payload), row.fate, row.reason, found, weights)
         place = {"operator": "" if row.operator == "baseline" else row.operator, "generation": row.generation}
         reports[row.reward_digest] = report.evolve(**place)
+    longest = max((report.steps for report in reports.values()), default=0)
+    reports = {digest: report.evolve(race_steps=longest) for digest, report in reports.items()}
     return [_with_parents(report, rewards, reports) for report in reports.values()]
 
 
@@ -126,6 +128,7 @@ def report_candidate(
         source="" if program.is_baseline else program.source,
         fate=fate,
         steps=most,
+        seeds=len(done),
         fitness_iqm=estimate.value if estimate else None,
         fitness_low=estimate.low if estimate else None,
         fitness_high=estimate.high if estimate else None,

@@ -59,6 +59,11 @@ class CandidateReport(Record):
     versus_parent: str = ""
     """How its fitness compares with its parents', in words."""
     steps: int = 0
+    """Env steps of its longest training."""
+    race_steps: int = 0
+    """Those of the task's longest training of all; with fewer, the race threw this program out early."""
+    seeds: int = 0
+    """Training seeds behind `fitness_iqm`."""
     fitness_iqm: float | None = None
     fitness_low: float | None = None
     """Ends of the bootstrap interval of the interquartile mean."""
@@ -125,13 +130,25 @@ def _result(candidate: CandidateReport) -> list[str]:
     if candidate.fitness_iqm is not None:
         low, high = candidate.fitness_low, candidate.fitness_high
         span = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
-        after = f" after {candidate.steps:,} steps" if candidate.steps else ""
-        parts.append(f"held-out fitness {number(candidate.fitness_iqm)}{span}{after}")
+        parts.append(f"held-out fitness {number(candidate.fitness_iqm)}{span}{_training(candidate)}")
     if candidate.success_rate is not None:
         parts.append(f"held-out success {100 * candidate.success_rate:.0f}%")
     if candidate.versus_parent:
         parts.append(candidate.versus_parent)
     return parts
+
+
+def _training(candidate: CandidateReport) -> str:
+    """After how much training, and whether that was all that others had."""
+    if not candidate.steps:
+        return ""
+    seeds = "" if not candidate.seeds else " on 1 seed" if candidate.seeds == 1 else f" on {candidate.seeds} seeds"
+    if candidate.steps >= candidate.race_steps:
+        return f" after {candidate.steps:,} steps{seeds}"
+    return (
+        f" after {candidate.steps:,} of {candidate.race_steps:,} steps{seeds}, where the race dropped it "
+        "(longer trainings reach more: not comparable)"
+    )
 
 
 def _tracks(candidate: CandidateReport) -> list[str]:

@@ -17,6 +17,7 @@ from experimenter.trainers.base import NonFinite
 from experimenter.trainers.checkpoint import Checkpoint
 from experimenter.trainers.network import ActorCritic
 from experimenter.trainers.normalise import CLIP, Float32, Moments, RewardScale
+from experimenter.trainers.plain_gradient import LossWeights, PlainGradient
 from experimenter.trainers.ppo_settings import PpoSettings
 from experimenter.trainers.rollout import Rollout
 from experimenter.trainers.worlds import Shape
@@ -47,6 +48,8 @@ class Learner:
         self.network = (make_network or _plain)(shape, settings, generator)
         self.network.to(device)
         self.optimizer = FlatAdam(self.network)
+        plain = type(self.network) is ActorCritic and device.type == "cpu"
+        self._plain_gradient = PlainGradient(self.network) if plain else None
         self.moments = Moments.zeros(shape.observation)
         self.reward_scale = RewardScale.zeros(settings.gamma)
 
@@ -139,11 +142,18 @@ class Learner:
     ) -> Tensor:
         """One gradient step; returns policy loss, value loss, entropy and approximate KL as one tensor [4]."""
         settings = self.settings
+        actor_weight = 0.0 if self.critic_only else 1.0
+        if self._plain_gradient is not None:
+            weights = LossWeights(
+                clip=settings.clip, entropy=settings.entropy, value=settings.value_weight, actor=actor_weight
+            )
+            terms = self._plain_gradient(observation, action, old_log_prob, advantage, target, weights)
+            self.optimizer.step(learning_rate, settings.max_gradient_norm)
+            return torch.from_numpy(terms)
         log_prob, entropy, value = self.network.evaluate(observation, action)
         log_ratio = log_prob - old_log_prob
         policy_loss = losses.clip_loss(log_ratio.exp(), losses.standardise(advantage), settings.clip)
         value_loss = losses.value_loss(value, target)
-        actor_weight = 0.0 if self.critic_only else 1.0
         # L = L_clip - c_e H + c_v L_v
         loss = actor_weight * (policy_loss - settings.entropy * entropy) + settings.value_weight * value_loss
         self.optimizer.clear()
