@@ -90,7 +90,9 @@ def show(
 
     Example:  experimenter skill show walker
     """
+    from envs.catalog import get_family
     from experimenter.cli.opened import open_library
+    from experimenter.reports.training import training_words
 
     with open_library(home) as library:
         found = library.get(skill)
@@ -115,6 +117,7 @@ def show(
         ("fitness IQM", f"{found.fitness_iqm:.4g} [{found.fitness_low:.4g}, {found.fitness_high:.4g}]"),
         ("native return", f"{found.native_return_mean:.4g} (mean)"),
         ("env steps", count(float(found.provenance.get("env_steps", 0)))),
+        ("trained with", training_words(found.provenance, get_family(found.family).card())),
         ("reward", str(found.provenance.get("reward_arm", "-"))),
         ("session", str(found.provenance.get("session", "-"))),
     ]

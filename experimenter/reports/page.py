@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from envs.catalog import get_family
 from envs.task import TaskSpec
 from experimenter.reports import figures
 from experimenter.reports.facts import SessionFacts, TaskFacts, call_text, gather_facts
 from experimenter.reports.lineage import draw_lineage
 from experimenter.reports.measures import Measure, held_params, list_measures, told_params
+from experimenter.reports.training import training_words
 from experimenter.wording import count, duration
 from memory.store import Store
 from skills.artifact import ArtifactError
@@ -78,6 +80,12 @@ class TaskView:
         """The further measures of the certificate's episodes."""
         skill = self.task.skill
         return list_measures(skill.family, self._home / "skills" / skill.artifact) if skill is not None else []
+
+    @property
+    def trained(self) -> str:
+        """How the certified policy was trained, with whatever led it there."""
+        skill = self.task.skill
+        return training_words(skill.provenance, get_family(skill.family).card()) if skill is not None else ""
 
     @property
     def film(self) -> str | None:

@@ -149,6 +149,7 @@ def _request(
             "task": task.digest,
             "trainer": job.trainer,
             "settings": job.settings,
+            "teacher": job.teacher.model_dump(mode="json"),
             "training_seed": job.seed,
             "env_steps": job.budget_steps,
             "parents": [job.start_skill] if job.start_skill else [],

@@ -34,6 +34,8 @@ def test_a_goal_becomes_a_certified_skill(session: tuple[CommandLine, dict[str, 
     assert shown["success_low"] > 0.8
     assert min(shown["evidence"]["seeds"]) >= 2_000_000  # worlds that neither training nor the race has seen
     assert shown["provenance"]["session"] == summary["session"]
+    assert shown["provenance"]["teacher"] == {"name": "fixed", "settings": {}}
+    assert "trained with" in command_line.run("skill", "show", skill).stdout
 
 
 def test_the_skill_is_found_played_and_exported(session: tuple[CommandLine, dict[str, object]], tmp_path: Path) -> None:
