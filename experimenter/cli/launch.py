@@ -134,6 +134,9 @@ def check_task(config: SessionConfig) -> None:
     if config.trainer is not None:
         registry.load("trainers", config.trainer)
     registry.load("teachers", config.teacher or "fixed")
+    if config.teacher_settings and config.teacher is None:
+        known = ", ".join(name for name in registry.list_names("teachers") if name != "fixed")
+        raise UsageError(f"--teacher-set needs --teacher: name the teacher whose settings these are ({known}).")
     registry.load("executors", config.executor)
     if config.family is None:
         for flag, given in (("--param", config.params), ("--fitness", config.fitness_weights)):

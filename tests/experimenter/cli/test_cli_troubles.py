@@ -104,7 +104,8 @@ def test_doctor_is_an_object_of_findings(command_line: CommandLine) -> None:
         (("--teacher", "wide"), "Did you mean 'widen'"),
         (("--teacher", "widen", "--teacher-set", "strat=1"), "Did you mean 'start'"),
         (("--teacher", "widen", "--teacher-set", "start=gravty=1"), "gravty"),
-        (("--teacher-set", "pass_mark=0.5"), "fixed teacher: 'pass_mark'"),
+        (("--teacher", "fixed", "--teacher-set", "pass_mark=0.5"), "fixed teacher: 'pass_mark'"),
+        (("--teacher-set", "pass_mark=0.5"), "--teacher-set needs --teacher"),
         (("--teacher-set", "pass_mark"), "is not NAME=VALUE"),
     ],
 )
