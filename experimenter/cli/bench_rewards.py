@@ -46,6 +46,10 @@ def rewards(
     ] = False,
     steps_scale: Annotated[float | None, typer.Option(help="Factor on every step budget, for a trial run.")] = None,
     workers: Annotated[int | None, typer.Option(help="Training processes side by side (default: cores).")] = None,
+    lanes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tasks at the same time (default: 2 with a model on a server, else 1)."),
+    ] = None,
     allow_unconfined: Annotated[
         bool, typer.Option("--allow-unconfined", help="Run generated code without confinement.")
     ] = False,
@@ -85,6 +89,7 @@ def rewards(
         chosen,
         (out or house / "benches" / name).expanduser().resolve(),
         workers=workers,
+        lanes=lanes,
         record=record.expanduser().resolve() if record else None,
         models=house / "models",
         say=lambda text: typer.echo(text, err=True),

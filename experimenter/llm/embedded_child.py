@@ -19,7 +19,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the engine's own prints must not mix with the answer line
     settings = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
     threading.Thread(target=_leave_with_pipe, daemon=True).start()
     server = _serve(settings)
     answers.write(json.dumps({"url": server.listening_address}) + "\n")
@@ -43,7 +43,7 @@ def _serve(settings: dict[str, Any]) -> Any:
     return xllamacpp.Server(params)
 
 
-def _leave_with_parent(parent: int) -> None:
+def leave_with_parent(parent: int) -> None:
     """Watch the parent's id: a pipe end that leaked into another child would hide the parent's death."""
     while os.getppid() == parent:
         time.sleep(0.5)

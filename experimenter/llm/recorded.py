@@ -14,8 +14,10 @@ it is. So a replay never stops because a prompt quotes other numbers, and says i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import threading
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -139,8 +141,7 @@ class AnswerLog:
         self.path, self.scope = path, scope
         self._lock = threading.Lock()
         self._held: set[tuple[str, str, int, int]] = set()
-        self._empty = not path.exists()
-        if not self._empty:
+        if path.exists():
             _, _, answers = read_answers(path)
             self._held = {_place(answer) for answer in answers if answer.scope == scope}
 
@@ -151,13 +152,13 @@ class AnswerLog:
             if _place(mine) in self._held:
                 return
             lines = [mine.model_dump_json()]
-            if self._empty:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                able = {**asdict(capabilities), "images_note": ""}
-                lines.insert(0, json.dumps({"format": FORMAT, "model": model, "capabilities": able}))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # sessions in other processes may write to the same file
+                if file.seek(0, os.SEEK_END) == 0:
+                    able = {**asdict(capabilities), "images_note": ""}
+                    lines.insert(0, json.dumps({"format": FORMAT, "model": model, "capabilities": able}))
                 file.write("\n".join(lines) + "\n")
-            self._empty = False
             self._held.add(_place(mine))
 
 

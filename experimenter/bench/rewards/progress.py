@@ -72,10 +72,13 @@ class Progress:
         self._worked = 0.0
         self._next = 0.0
 
+    def forecast_of(self, task: BenchTask) -> float:
+        """Wall seconds that the task takes on all workers, as forecast."""
+        return self._forecast[task.name]
+
     def skip(self, name: str) -> None:
         """The task was done before this process began."""
         self._left[name] = 0.0
-        self.say(f"{name}: done before")
 
     def finish(self, name: str) -> None:
         self._worked += self._left[name]

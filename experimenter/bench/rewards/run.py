@@ -16,6 +16,7 @@ from typing import Any
 
 from experimenter.bench.rewards.arms import Arms, find_arms
 from experimenter.bench.rewards.finals import FinalRuns, gather, make_jobs, open_pool, play_finals, train_finals
+from experimenter.bench.rewards.lanes import Relay, default_lanes, run_lanes
 from experimenter.bench.rewards.options import BenchOptions
 from experimenter.bench.rewards.progress import Progress, Say
 from experimenter.bench.rewards.results import TaskResult, summarise, summarise_task
@@ -39,7 +40,7 @@ class Run:
     options: BenchOptions
     folder: Path
     state: BenchState
-    progress: Progress
+    progress: Progress | Relay
     workers: int
     record: Path | None
     steps: dict[str, int] = field(default_factory=dict)
@@ -64,29 +65,62 @@ def measure(
     folder: Path,
     *,
     workers: int | None = None,
+    lanes: int | None = None,
     record: Path | None = None,
     models: Path | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Run what of the bench has not run yet and return its result, JSON-plain (see `results.summarise`).
 
-    `models` is a folder with fetched weights, for the embedded model. Raises `UsageError` for a folder that holds another run.
+    `lanes` is the number of tasks at the same time, each with its share of the `workers` (None: see `default_lanes`). `models` is a
+    folder with fetched weights, for the embedded model. Raises `UsageError` for a folder that holds another run.
     """
-    from experimenter.bench.rewards.report import write_results
-
     count = workers or len(os.sched_getaffinity(0))
     state = open_state(folder, options)
     open_home(folder / "home")
     _link_models(folder / "home" / "models", models)
-    run = Run(options, folder, state, Progress(tasks, options, count, say), count, record)
-    done: list[TaskResult] = []
-    result: dict[str, Any] = {}
+    progress = Progress(tasks, options, count, say)
+    run = Run(options, folder, state, progress, count, record)
+    done: dict[str, TaskResult] = {}
     with open_pool(count) as pool:
-        for task in tasks:
-            done.append(_run_task(run, task, pool))
-            result = summarise(options, done, folder, run.progress.elapsed_s)
-            write_results(folder, result)
+
+        def finish(task: BenchTask) -> None:
+            done[task.name] = _run_task(run, task, pool)
+            _write(run, [done[one.name] for one in tasks if one.name in done], progress.elapsed_s)
+
+        def read(task: BenchTask) -> None:
+            run.state = open_state(folder, options)
+            finish(task)
+
+        ended = [task for task in tasks if (known := state.tasks.get(task.name)) is not None and known.done]
+        waiting = sorted((task for task in tasks if task not in ended), key=progress.forecast_of, reverse=True)
+        together = min(lanes or default_lanes(options, run.home, len(waiting), count), max(1, len(waiting)))
+        if together > 1:
+            for task in ended:
+                finish(task)
+            run_lanes(
+                _in_lane, options, waiting, folder, lanes=together, workers=count, record=record, progress=progress, on_done=read
+            )  # fmt: skip
+        else:
+            for task in tasks:
+                finish(task)
+        return _write(run, [done[task.name] for task in tasks], progress.elapsed_s)
+
+
+def _write(run: Run, done: Sequence[TaskResult], elapsed_s: float) -> dict[str, Any]:
+    from experimenter.bench.rewards.report import write_results
+
+    result = summarise(run.options, done, run.folder, elapsed_s)
+    write_results(run.folder, result)
     return result
+
+
+def _in_lane(
+    options: BenchOptions, task: BenchTask, folder: Path, workers: int, record: Path | None, relay: Relay
+) -> None:
+    """One task, in a process of its own."""
+    with open_pool(workers) as pool:
+        _run_task(Run(options, folder, open_state(folder, options), relay, workers, record), task, pool)
 
 
 def _run_task(run: Run, task: BenchTask, pool: ProcessPoolExecutor) -> TaskResult:
@@ -103,7 +137,8 @@ def _run_task(run: Run, task: BenchTask, pool: ProcessPoolExecutor) -> TaskResul
         state = run.put(task, state.evolve(done=True))
         run.progress.finish(task.name)
     result = summarise_task(task, run.options, found, arms, finals, state.finals_wall_s)
-    run.progress.say(f"{task.name}: {result.in_one_line()}")
+    if not isinstance(run.progress, Relay):  # else the parent says so when it reads it back
+        run.progress.say(f"{task.name}: {result.in_one_line()}")
     return result
 
 

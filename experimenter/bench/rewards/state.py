@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from experimenter.records import Record
 
 FORMAT = "bench-rewards-1"
 STATE_FILE = "bench.json"
+_LOCK_FILE = "bench.lock"
 _MAX_BYTES = 10_000_000
 
 
@@ -51,11 +53,13 @@ def open_state(folder: Path, options: BenchOptions) -> BenchState:
 
 
 def put_task(folder: Path, state: BenchState, name: str, task: TaskState) -> BenchState:
-    """Write down how far a task is; returns the new state."""
-    changed = state.evolve(
-        tasks={**{key: value.model_dump() for key, value in state.tasks.items()}, name: task.model_dump()}
-    )
-    write_record(folder / STATE_FILE, changed)
+    """Write down how far a task is; returns the new state, with what other processes wrote of theirs meanwhile."""
+    with (folder / _LOCK_FILE).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        held = read_record(folder / STATE_FILE, BenchState, _MAX_BYTES) or state
+        tasks = {**{key: value.model_dump() for key, value in held.tasks.items()}, name: task.model_dump()}
+        changed = state.evolve(tasks=tasks)
+        write_record(folder / STATE_FILE, changed)
     return changed
 
 

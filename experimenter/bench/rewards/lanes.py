@@ -1,0 +1,151 @@
+"""Tasks of the bench side by side, each in a process of its own: while one waits for its model, another one trains.
+
+The processes share the run's folder (see `state.py`) and home, and tell the parent how far they are. They end with their parent,
+however it ends; the same command then goes on where they were.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from experimenter.bench.rewards.options import BenchOptions
+from experimenter.bench.rewards.progress import Progress
+from experimenter.bench.rewards.tasks import BenchTask, find_tasks
+from experimenter.errors import (
+    EnvironmentNotReady,
+    ExperimenterError,
+    JobError,
+    ModelError,
+    SandboxError,
+    SkillError,
+    StoreError,
+    UsageError,
+)
+from experimenter.llm.choose import resolve_model
+from experimenter.llm.embedded_child import leave_with_parent
+
+Work = Callable[[BenchOptions, BenchTask, Path, int, Path | None, "Relay"], None]
+"""Runs one task to its end; importable by name, for it is called in another process."""
+_REMOTE = ("openai", "litellm")
+_ERRORS = (UsageError, EnvironmentNotReady, StoreError, ModelError, SandboxError, JobError, SkillError)
+"""What a child's error becomes in the parent, with its words; they differ by their exit code."""
+_LEAVE_S = 30.0
+"""Seconds that the other tasks get to stop in order when one of them failed."""
+
+
+@dataclass
+class Relay:
+    """Stands for the parent's `Progress` in a child process."""
+
+    pipe: Connection
+
+    def say(self, text: str) -> None:
+        self.pipe.send(("say", text))
+
+    def tick(self, name: str, phase: str, steps: int) -> None:
+        self.pipe.send(("tick", name, phase, steps))
+
+    def skip(self, name: str) -> None:
+        self.pipe.send(("skip", name))
+
+    def finish(self, name: str) -> None:
+        self.pipe.send(("finish", name))
+
+
+def default_lanes(options: BenchOptions, home: Path, tasks: int, workers: int) -> int:
+    """Two where there is somebody to wait for: a model on a server. The embedded model computes on the same cores."""
+    if options.answers is not None or not options.candidates or tasks < 2 or workers < 2:
+        return 1
+    chosen = resolve_model(options.model, base_url=options.base_url, environment=os.environ, home=home)
+    return 2 if chosen.provider in _REMOTE else 1
+
+
+def run_lanes(
+    work: Work,
+    options: BenchOptions,
+    tasks: Sequence[BenchTask],
+    folder: Path,
+    *,
+    lanes: int,
+    workers: int,
+    record: Path | None,
+    progress: Progress,
+    on_done: Callable[[BenchTask], None],
+) -> None:
+    """Run `tasks`, up to `lanes` at the same time, the first ones first; `on_done` hears of each that ended well.
+
+    Raises what the first failing task says, after the others have stopped: all of it can be gone on with.
+    """
+    context = multiprocessing.get_context("spawn")
+    share = max(1, workers // lanes)
+    queue, running = list(tasks), dict[Connection, tuple[BenchTask, SpawnProcess]]()
+    try:
+        while queue or running:
+            while queue and len(running) < lanes:
+                task = queue.pop(0)
+                ours, theirs = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_child, args=(work, options.model_dump_json(), task.name, folder, share, record, theirs)
+                )
+                process.start()
+                theirs.close()
+                running[ours] = (task, process)
+            ready = set(wait(list(running)))
+            for pipe in [pipe for pipe in running if pipe in ready]:
+                task, process = running[pipe]
+                try:
+                    _hear(progress, pipe.recv())
+                except EOFError:
+                    del running[pipe]
+                    process.join()
+                    if process.exitcode:
+                        raise JobError(
+                            f"{task.name}: its process ended with {process.exitcode}: run the same command again."
+                        ) from None
+                    on_done(task)
+    finally:
+        _stop([process for _, process in running.values()])
+
+
+def _hear(progress: Progress, message: tuple[Any, ...]) -> None:
+    kind, *told = message
+    if kind == "error":
+        place, text = told
+        raise _ERRORS[place](text)
+    hear: Callable[..., None] = getattr(progress, kind)
+    hear(*told)
+
+
+def _stop(processes: Sequence[SpawnProcess]) -> None:
+    """End what still runs: asked first, then killed."""
+    for process in processes:
+        process.terminate()
+    end = time.monotonic() + _LEAVE_S
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _child(
+    work: Work, options: str, name: str, folder: Path, workers: int, record: Path | None, pipe: Connection
+) -> None:
+    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        work(BenchOptions.model_validate_json(options), find_tasks([name])[0], folder, workers, record, Relay(pipe))
+    except ExperimenterError as error:
+        place = next((i for i, known in enumerate(_ERRORS) if isinstance(error, known)), _ERRORS.index(JobError))
+        pipe.send(("error", place, str(error)))
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
