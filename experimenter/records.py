@@ -117,6 +117,8 @@ class Reflection(Record):
     text: str
     """Told to the reward writer of the next generation."""
     lessons: tuple[str, ...] = ()
+    contradicted: tuple[int, ...] = ()
+    """Places, from 1, of the lessons shown that the results speak against."""
     source: str = "rule"
 
 

@@ -142,6 +142,8 @@ class CompactJudgeAnswer(Answer):
 class ReflectorAnswer(Answer):
     advice: Annotated[str, _clip(2000), Field(max_length=2000)]
     lessons: list[Sentence] = Field(default_factory=list, max_length=5)
+    contradicted: list[Annotated[int, Field(ge=1, le=99)]] = Field(default_factory=list, max_length=20)
+    """Numbers of the lessons shown that the new results speak against, from 1."""
 
 
 class CompactReflectorAnswer(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envs.task import canonical_digest
+from envs.task import TaskSpec, canonical_digest
 from experimenter.evaluation.convergence import judge_curves
 from experimenter.evaluation.race import select_best_job
 from experimenter.records import (
@@ -19,7 +19,7 @@ from experimenter.records import (
 from experimenter.research.agenda import card_of
 from experimenter.research.auditing import audit_result
 from experimenter.research.feedback import feedback_text, fitness_weights
-from experimenter.research.population import lesson_lines, reports_of, weigh_lessons
+from experimenter.research.population import contradict_lessons, lesson_lines, reports_of, weigh_lessons
 from experimenter.research.racing import best_jobs, job_results, winner_jobs
 from experimenter.research.views import curve_picture, rollout_frames
 from experimenter.rewards.audit import Audit
@@ -132,23 +132,35 @@ def reflect_ahead(services: Services, task_digest: str, generation: int) -> None
     write_reflection(services, task_digest, generation, verdict)
 
 
+def _lessons_told(services: Services, task: TaskSpec, generation: int) -> dict[str, str]:
+    """The lessons that the reflector of a generation sees: written down first, for it names them by their place and may be asked again."""
+    key = f"lessons:{task.digest}:{generation}"
+    if (known := services.journal.event_data(key)) is None:
+        weigh_lessons(services, task.digest, generation)
+        known = {"told": [[name, text] for name, text in lesson_lines(services, task).items()]}
+        services.journal.event(key, "lessons", f"{len(known['told'])} lessons are known", known)
+    return dict(known["told"])
+
+
 def write_reflection(services: Services, task_digest: str, generation: int, verdict: Verdict) -> None:
     """Ask the reflector once a generation; its advice becomes an event, its lessons are kept and graded later."""
     journal, key = services.journal, f"reflection:{task_digest}:{generation}"
     if journal.event_data(key) is not None:
         return
-    weigh_lessons(services, task_digest, generation)
     task, reports = journal.task(task_digest), reports_of(services, task_digest)
+    lessons = _lessons_told(services, task, generation)
     reflection = reflect(
         services.speaker(),
         card=card_of(task),
         task=task,
         verdict=verdict,
         candidates=reports,
-        lessons=tuple(lesson_lines(services, task).values()),
+        lessons=tuple(lessons.values()),
         feedback=feedback_text(services, task_digest),
         step=f"reflect:{task_digest}:{generation}",
     )
+    keys = list(lessons)
+    contradict_lessons(services, task_digest, [keys[number - 1] for number in reflection.contradicted], generation)
     best = next((report.digest for report in rank(reports) if report.source), "")
     for lesson in reflection.lessons:
         name = canonical_digest([journal.session_id, task_digest, lesson])

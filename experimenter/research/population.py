@@ -14,7 +14,7 @@ from experimenter.research.recall import recall_examples
 from experimenter.research.views import candidate_reports
 from experimenter.rewards.audit import audit_curve
 from experimenter.rewards.evolution import Birth, Individual, Operator, plan_births
-from experimenter.rewards.lessons import weigh
+from experimenter.rewards.lessons import grade_of, weigh
 from experimenter.roles.candidate import CandidateReport, one_line, rank
 from experimenter.roles.reward_writer import WriterBrief
 from experimenter.services import Services
@@ -139,8 +139,6 @@ def lesson_lines(services: Services, task: TaskSpec) -> dict[str, str]:
 
 def weigh_lessons(services: Services, task_digest: str, generation: int) -> None:
     """Let the children of `generation` speak for or against what their writers were told."""
-    from experimenter.rewards.lessons import grade_of
-
     journal = services.journal
     told = (journal.event_data(f"told:{task_digest}:{generation}") or {}).get("lessons", [])
     if not told:
@@ -152,9 +150,24 @@ def weigh_lessons(services: Services, task_digest: str, generation: int) -> None
         journal.grade_lesson(
             weighing.lesson, support=weighing.support, against=weighing.against, once=f"{generation}:{weighing.child}"
         )
-    for row in journal.lessons(task_digest):
+    _grade(services, task_digest)
+
+
+def contradict_lessons(services: Services, task_digest: str, keys: Sequence[str], generation: int) -> None:
+    """The reflector finds that results speak against these lessons: enough to withdraw one that nothing has spoken for.
+
+    A lesson of another task loses less: what fails here may hold there.
+    """
+    own = {row.key for row in services.journal.lessons(task_digest)}
+    for key in keys:
+        services.journal.grade_lesson(key, against=2 if key in own else 1, once=f"contradicted:{generation}:{key}")
+    _grade(services, task_digest)
+
+
+def _grade(services: Services, task_digest: str) -> None:
+    for row in services.journal.lessons(task_digest):
         if (grade := grade_of(row.support, row.against)) != row.grade:
-            journal.grade_lesson(row.key, grade=grade)
+            services.journal.grade_lesson(row.key, grade=grade)
 
 
 def reports_of(services: Services, task_digest: str) -> list[CandidateReport]:

@@ -118,7 +118,9 @@ def _ask(
         return _ask_small(gateway, card, candidates, str(told["feedback"]), step)
     messages = ask_messages("reflector", card=card, task=task, verdict=verdict, candidates=candidates, **told)
     answer = gateway.ask_one("reflector", messages, ReflectorAnswer, step=step, max_tokens=1200).value
-    return Reflection(text=answer.advice, lessons=tuple(answer.lessons), source="model")
+    shown = len(told["lessons"]) if isinstance(told["lessons"], tuple) else 0
+    wrong = tuple(sorted({number for number in answer.contradicted if number <= shown}))
+    return Reflection(text=answer.advice, lessons=tuple(answer.lessons), contradicted=wrong, source="model")
 
 
 def _ask_small(

@@ -207,6 +207,14 @@ def test_the_reflector_sees_every_candidate_with_its_numbers(speak: Speak) -> No
     assert told.index("code-abc") < told.index("code-def"), "best first"
 
 
+def test_the_reflector_names_lessons_by_their_place(speak: Speak) -> None:
+    gateway, model = speak({"advice": "Go on.", "lessons": [], "contradicted": [2, 2, 7]})
+    lessons = ("(likely) Pay for speed.", "(tentative) Never pay for height.")
+    found = reflect(gateway, card=CARD, task=TASK, verdict=make_verdict(), candidates=[POOR], lessons=lessons, step="r")
+    assert found.contradicted == (2,), "each once, and none that was not shown"
+    assert "2. (tentative) Never pay for height." in text_of(model) and "`contradicted`" in text_of(model)
+
+
 def test_without_a_model_the_diagnosis_speaks() -> None:
     broken = CandidateReport(label="code-def", fate="failed", failure="reward: division by zero")
     found = reflect(None, card=CARD, task=TASK, verdict=make_verdict(), candidates=[POOR, broken], step="r")
