@@ -96,7 +96,11 @@ def _card(gym_id: str, size: int) -> Card:
 
 
 class DoorKeyWorld(World):
-    """Reads the places of agent, key, door and goal off MiniGrid's own grid."""
+    """Reads the places of agent, key, door and goal off MiniGrid's own grid.
+
+    What the agent sees depends on few things here: where it stands and looks, where the key is, and how the door stands. MiniGrid works
+    it out anew at every step, cell by cell in Python, which is nearly all of a step's cost; here each view of an episode is kept.
+    """
 
     extra_names: Sequence[str] = tuple(variable.name for variable in make_state(5))
 
@@ -104,15 +108,31 @@ class DoorKeyWorld(World):
         super().__init__(env)
         self._door: Any = None
         self._key = self._gate = self._goal = (0.0, 0.0)
+        self._key_tile: Any = None
+        self._views: dict[tuple[Any, ...], Any] = {}
+        self._look, self.core.gen_obs = self.core.gen_obs, self._see
 
     def reset(self, seed: int | None, params: Mapping[str, ParamValue]) -> Any:
-        raw = super().reset(seed, params)
         self._door = None
+        self._views.clear()
+        raw = super().reset(seed, params)
         self._key = self._find("key")
         self._gate = self._find("door")
         self._goal = self._find("goal")
+        self._key_tile = self.core.grid.get(int(self._key[0]), int(self._key[1]))
         self._door = self.core.grid.get(int(self._gate[0]), int(self._gate[1]))
         return raw
+
+    def _see(self) -> dict[str, Any]:
+        """MiniGrid's `gen_obs`, from memory where this view was seen before in the episode."""
+        core, door = self.core, self._door
+        if door is None:  # in the middle of a reset
+            seen: dict[str, Any] = self._look()
+            return seen
+        place = (*core.agent_pos, core.agent_dir, *self._key_tile.cur_pos, door.is_open, door.is_locked)
+        if place not in self._views:
+            self._views[place] = self._look()["image"]
+        return {"image": self._views[place].copy(), "direction": core.agent_dir, "mission": core.mission}
 
     def extras(self) -> Sequence[float]:
         agent, ahead, core = self.core.agent_pos, self.core.front_pos, self.core
