@@ -6,7 +6,9 @@ continue from their own checkpoints and later rungs add seeds; a race too short 
 of fewer seeds. With `dominated_share` an arm that is far below the leader late in the race goes
 no further, so that its steps are not spent on what cannot win. A failed or missing job counts as episodes of the worst fitness
 seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the arm
-named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm.
+named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm; it decides in one place:
+an interquartile mean over four seeds does not see that one of them failed, so in the last rung an arm within the leader's interval wins
+if it is ahead in the sum of interquartile mean and lower end.
 
 The winner is an arm, never one lucky run. The policy put to admission is the winner's best seed on the race's worlds; that
 choice is biased upward by construction, which is why its certificate is earned on `seeds.admission_seeds`.
@@ -175,10 +177,21 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
     ]
     # sorted() is stable: equal arms stay in the plan's order, simplest first
     ranking = sorted(scores, key=lambda score: (score.episodes == 0, -score.iqm, -score.low))
+    if rung == len(plan.rungs) - 1:
+        ranking = _reliable_first(ranking)
     good = [score for score in ranking if score.episodes > 0]
     kept = _contenders(plan, rung, good[: plan.rungs[rung].keep])
     out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in kept}
     return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
+
+
+def _reliable_first(ranking: Sequence[ArmScore]) -> list[ArmScore]:
+    """Put the winner first: of the arms that cannot be told from the leader the one that is as good without a failing seed."""
+    near = [score for score in ranking if score.episodes > 0 and score.iqm >= ranking[0].low]
+    if not near:
+        return list(ranking)
+    first = max(near, key=lambda score: score.iqm + score.low)  # the earlier one of equals
+    return [first, *(score for score in ranking if score is not first)]
 
 
 def select_best_job(
@@ -307,7 +320,8 @@ def _reason(score: ArmScore, kept: Sequence[ArmScore], rung: Rung) -> str:
         return f"all {score.failed} jobs failed"
     last = kept[-1]
     failed = f", {score.failed} failed jobs counted as the worst" if score.failed else ""
+    place = "below" if score.iqm <= last.iqm else "less reliable than"
     return (
         f"fitness IQM {score.iqm:.4g} [{score.low:.4g}, {score.high:.4g}] after {rung.budget_steps} steps, "
-        f"below {last.label} with {last.iqm:.4g} [{last.low:.4g}, {last.high:.4g}], the last of {len(kept)} kept{failed}"
+        f"{place} {last.label} with {last.iqm:.4g} [{last.low:.4g}, {last.high:.4g}], the last of {len(kept)} kept{failed}"
     )

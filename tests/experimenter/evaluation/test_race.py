@@ -123,6 +123,22 @@ def test_ties_go_to_the_narrower_then_to_the_simpler_arm() -> None:
     assert next_rung(plan, 0, jobs, spread).winner == CODE[1].digest
 
 
+@pytest.mark.parametrize(("good", "winner"), [(9.0, "native"), (40.0, "code")])
+def test_a_seed_that_fails_costs_the_race_where_the_others_do_not_make_up_for_it(good: float, winner: str) -> None:
+    plan = plan_race((NATIVE, CODE[0]), (Rung(budget_steps=100, seeds=(0, 1, 2, 3), keep=1),))
+    jobs = rung_jobs(plan, 0, [arm.digest for arm in plan.arms], TEMPLATE)
+    results = {
+        job.digest: make_result(job, [8.9] * 10 if job.reward == NATIVE else [0.0 if job.seed == 3 else good] * 10)
+        for job in jobs
+    }
+    standing = next_rung(plan, 0, jobs, results)
+    scores = {score.label[:4]: score for score in standing.ranking}
+    assert scores["code"].iqm == good > scores["nati"].iqm, "the middle half does not see the failed seed"
+    assert standing.ranking[0].label.startswith(winner) and standing.winner == standing.ranking[0].arm
+    if winner == "native":
+        assert "less reliable than native" in standing.eliminated[CODE[0].digest]
+
+
 def test_the_policy_to_certify_is_the_winners_best_seed() -> None:
     plan = make_plan(NATIVE, CODE[0])
     jobs = rung_jobs(plan, 1, [a.digest for a in plan.arms], TEMPLATE)
