@@ -1,4 +1,4 @@
-"""Tasks of the bench side by side, each in a process of its own: while one waits for its model, another one trains.
+"""Tasks of the bench side by side, each in a process of its own: while one waits for its model or for the last run of a rung, another trains.
 
 The processes share the run's folder (see `state.py`) and home, and tell the parent how far they are. They end with their parent,
 however it ends; the same command then goes on where they were.
@@ -35,7 +35,6 @@ from experimenter.llm.embedded_child import leave_with_parent
 
 Work = Callable[[BenchOptions, BenchTask, Path, int, Path | None, "Relay"], None]
 """Runs one task to its end; importable by name, for it is called in another process."""
-_REMOTE = ("openai", "litellm")
 _ERRORS = (UsageError, EnvironmentNotReady, StoreError, ModelError, SandboxError, JobError, SkillError)
 """What a child's error becomes in the parent, with its words; they differ by their exit code."""
 _LEAVE_S = 30.0
@@ -62,11 +61,13 @@ class Relay:
 
 
 def default_lanes(options: BenchOptions, home: Path, tasks: int, workers: int) -> int:
-    """Two where there is somebody to wait for: a model on a server. The embedded model computes on the same cores."""
-    if options.answers is not None or not options.candidates or tasks < 2 or workers < 2:
+    """Two, for no task keeps several workers busy all the time; one with the embedded model, whose weights each lane would hold."""
+    if tasks < 2 or workers < 2:
         return 1
+    if options.answers is not None or not options.candidates:
+        return 2
     chosen = resolve_model(options.model, base_url=options.base_url, environment=os.environ, home=home)
-    return 2 if chosen.provider in _REMOTE else 1
+    return 1 if chosen.provider == "embedded" else 2
 
 
 def run_lanes(

@@ -146,14 +146,14 @@ def wait_until(done: object, timeout_s: float = 120.0) -> None:
     ("options", "tasks", "workers", "lanes"),
     [
         ({"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}, 12, 2, 2),
-        ({}, 12, 2, 1),
+        ({}, 12, 2, 2),
         ({"model": "openai/x"}, 1, 2, 1),
         ({"model": "openai/x"}, 12, 1, 1),
-        ({"model": "none"}, 12, 2, 1),
-        ({"answers": "a.jsonl"}, 12, 2, 1),
+        ({"model": "none"}, 12, 2, 2),
+        ({"answers": "a.jsonl"}, 12, 2, 2),
     ],
 )
-def test_only_a_model_elsewhere_is_worth_a_second_lane(
+def test_two_lanes_where_there_are_two_tasks_and_two_workers(
     options: dict[str, str], tasks: int, workers: int, lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experimenter.llm.choose._by_local_server", lambda *given: None)
