@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -88,6 +90,7 @@ def run_lanes(
     """
     context = multiprocessing.get_context("spawn")
     share = max(1, workers // lanes)
+    asked = False
     queue, running = list(tasks), dict[Connection, tuple[BenchTask, SpawnProcess]]()
     try:
         while queue or running:
@@ -97,7 +100,8 @@ def run_lanes(
                 process = context.Process(
                     target=_child, args=(work, options.model_dump_json(), task.name, folder, share, record, theirs)
                 )
-                process.start()
+                with _deaf():  # until it has imported what it needs, an interrupt would only print where it was
+                    process.start()
                 theirs.close()
                 running[ours] = (task, process)
             ready = set(wait(list(running)))
@@ -113,8 +117,11 @@ def run_lanes(
                             f"{task.name}: its process ended with {process.exitcode}: run the same command again."
                         ) from None
                     on_done(task)
+    except KeyboardInterrupt:
+        asked = True  # the terminal told the children too
+        raise
     finally:
-        _stop([process for _, process in running.values()])
+        _stop([process for _, process in running.values()], asked)
 
 
 def _hear(progress: Progress, message: tuple[Any, ...]) -> None:
@@ -126,9 +133,22 @@ def _hear(progress: Progress, message: tuple[Any, ...]) -> None:
     hear(*told)
 
 
-def _stop(processes: Sequence[SpawnProcess]) -> None:
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is started meanwhile ignore Ctrl-C; this process hears it right after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop(processes: Sequence[SpawnProcess], asked: bool) -> None:
     """End what still runs: asked first, then killed."""
-    for process in processes:
+    for process in [] if asked else processes:
         process.terminate()
     end = time.monotonic() + _LEAVE_S
     for process in processes:
@@ -143,6 +163,8 @@ def _child(
 ) -> None:
     threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):  # both end it in order
+            signal.signal(number, signal.default_int_handler)
         work(BenchOptions.model_validate_json(options), find_tasks([name])[0], folder, workers, record, Relay(pipe))
     except ExperimenterError as error:
         place = next((i for i, known in enumerate(_ERRORS) if isinstance(error, known)), _ERRORS.index(JobError))

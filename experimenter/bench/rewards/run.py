@@ -95,15 +95,19 @@ def measure(
         ended = [task for task in tasks if (known := state.tasks.get(task.name)) is not None and known.done]
         waiting = sorted((task for task in tasks if task not in ended), key=progress.forecast_of, reverse=True)
         together = min(lanes or default_lanes(options, run.home, len(waiting), count), max(1, len(waiting)))
-        if together > 1:
-            for task in ended:
-                finish(task)
-            run_lanes(
-                _in_lane, options, waiting, folder, lanes=together, workers=count, record=record, progress=progress, on_done=read
-            )  # fmt: skip
-        else:
-            for task in tasks:
-                finish(task)
+        try:
+            if together > 1:
+                for task in ended:
+                    finish(task)
+                run_lanes(
+                    _in_lane, options, waiting, folder, lanes=together, workers=count, record=record, progress=progress, on_done=read
+                )  # fmt: skip
+            else:
+                for task in tasks:
+                    finish(task)
+        except KeyboardInterrupt:
+            progress.say("interrupted: the same command goes on where this was")
+            raise
         return _write(run, [done[task.name] for task in tasks], progress.elapsed_s)
 
 
