@@ -8,7 +8,8 @@ no further, so that its steps are not spent on what cannot win. A failed or miss
 seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the arm
 named first (name the baselines first: simplest wins). The interval is reported, it does not spare an arm; it decides in one place:
 an interquartile mean over four seeds does not see that one of them failed, so in the last rung an arm within the leader's interval wins
-if it is ahead in the sum of interquartile mean and lower end.
+if it is ahead in the sum of interquartile mean and lower end. With `control` the native reward runs to the end whatever the rungs before
+say, for it may learn late: what wins has then beaten it, or is it, at equal steps and seeds.
 
 The winner is an arm, never one lucky run. The policy put to admission is the winner's best seed on the race's worlds; that
 choice is biased upward by construction, which is why its certificate is earned on `seeds.admission_seeds`.
@@ -54,11 +55,13 @@ class RacePlan(Record):
     """Further true measure -> weight with which a person counts it in the fitness; empty ranks by the fitness alone."""
     dominated_share: float = Field(default=0.0, ge=0.0, lt=1.0)
     """An arm whose interval ends below this share of the leader's lower end is out, once a quarter of the steps are done; 0: never."""
+    control: bool = False
+    """The native reward runs to the end beside the arms kept, however it stands before."""
 
     @property
     def total_steps(self) -> int:
-        """Env steps of the whole race when nothing fails."""
-        return race_cost(self.rungs, len(self.arms))
+        """Env steps of the whole race when nothing fails, at most."""
+        return race_cost(self.rungs, len(self.arms), control=self.control)
 
 
 class ArmScore(Record):
@@ -96,6 +99,7 @@ def plan_race(
     fitness_weights: Mapping[str, float] | None = None,
     *,
     dominated_share: float = 0.0,
+    control: bool = False,
 ) -> RacePlan:
     """Put arms and rungs together; raises `ValueError` for rungs that do not grow or arms that are named twice."""
     digests = [arm.digest for arm in arms]
@@ -110,6 +114,7 @@ def plan_race(
         rungs=tuple(rungs),
         fitness_weights=dict(fitness_weights or {}),
         dominated_share=dominated_share,
+        control=control,
     )
 
 
@@ -124,10 +129,11 @@ def fit_race(
     rungs: int = 3,
     finalists: int = FINALISTS,
     least_steps: int = 0,
+    control: bool = False,
 ) -> tuple[Rung, ...]:
     """Shape a race of `arms` that costs at most `total_steps` env steps, summed over all of its jobs.
 
-    A rung of fewer than `least_steps` would rank arms by noise and is left out.
+    A rung of fewer than `least_steps` would rank arms by noise and is left out. With `control` the race pays for one arm more in every later rung.
     What does not fit gives up, in this order: seeds of the last rung (down to 2), steps of the last rung (down to a quarter), the second seed;
     and if even that does not fit, divides what there is by the arms. Raises `ValueError` below one step an arm.
     """
@@ -140,19 +146,19 @@ def fit_race(
     for fraction, count in wishes:
         final = int(final_steps * fraction) or 1
         shape = _shape(arms, final, count, _depth(final, depth, growth, least_steps), growth, finalists, first_seed)
-        if race_cost(shape, arms) <= total_steps:
+        if race_cost(shape, arms, control=control) <= total_steps:
             return shape
     return (Rung(budget_steps=min(final_steps, total_steps // arms), seeds=(first_seed,), keep=1),)
 
 
-def race_cost(rungs: Sequence[Rung], arms: int) -> int:
-    """Env steps of a race: continued seeds pay the difference to the rung before, new seeds pay from zero."""
+def race_cost(rungs: Sequence[Rung], arms: int, *, control: bool = False) -> int:
+    """Env steps of a race, at most: continued seeds pay the difference to the rung before, new seeds pay from zero."""
     total, alive, before = 0, arms, None
     for rung in rungs:
         old = len(before.seeds) if before else 0
         continued = old * (rung.budget_steps - (before.budget_steps if before else 0))
         total += alive * (continued + (len(rung.seeds) - old) * rung.budget_steps)
-        alive, before = min(alive, rung.keep), rung
+        alive, before = min(alive, rung.keep + control), rung
     return total
 
 
@@ -181,6 +187,9 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
         ranking = _reliable_first(ranking)
     good = [score for score in ranking if score.episodes > 0]
     kept = _contenders(plan, rung, good[: plan.rungs[rung].keep])
+    if plan.control and rung < len(plan.rungs) - 1:
+        native = {arm.digest for arm in plan.arms if arm.kind is RewardKind.NATIVE}
+        kept += [score for score in good if score.arm in native and score not in kept]
     out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in kept}
     return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
 

@@ -138,7 +138,9 @@ def _plan(services: Services, task: TaskSpec, generation: int) -> RacePlan:
     weights = fitness_weights(services, task.digest, generation)
     # an audit of the screens needs every arm at the end
     share = 0.0 if services.config.audit_screens else _DOMINATED_SHARE
-    plan = plan_race(arms, _rungs_once(services, task, len(arms), generation), weights, dominated_share=share)
+    plan = plan_race(
+        arms, _rungs_once(services, task, len(arms), generation), weights, dominated_share=share, control=True
+    )
     rungs = ", then ".join(f"{rung.budget_steps:,} steps on {len(rung.seeds)} seeds" for rung in plan.rungs)
     text = f"race of {len(arms)} arms ({', '.join(arm.label for arm in arms)}): {rungs}; at most {plan.total_steps:,} env steps"
     services.journal.event(key, "plan", text, plan.model_dump(mode="json"))
@@ -192,6 +194,7 @@ def _rungs(services: Services, task: TaskSpec, arms: int, generation: int) -> tu
         first_seed=config.seed,
         finalists=FINALISTS,
         least_steps=int(LEAST_SHARE * needed),
+        control=True,
     )
 
 

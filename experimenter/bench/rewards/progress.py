@@ -32,15 +32,15 @@ def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
             seeds_final=options.search_seeds,
             finalists=FINALISTS,
             least_steps=int(LEAST_SHARE * known_pace(task.family).needed_steps),
+            control=True,
         )
-        first, whole = race_cost(rungs[:1], 1), race_cost(rungs, 1)
-        steps += (
-            race_cost(rungs, arms) - known * first - bool(known) * (whole - first)
-        )  # the best so far runs on to the end
+        whole = race_cost(rungs, 1)
+        # of the second and later generations' races, those two have run to the end
+        steps += race_cost(rungs, arms, control=True) - known * whole
         alive = arms
         for rung in rungs:
             runs += (alive - known) * len(rung.seeds)
-            alive, known = min(alive, rung.keep), min(known, 1)
+            alive = min(alive, rung.keep + 1)
     return steps, runs
 
 

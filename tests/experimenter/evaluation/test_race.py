@@ -91,6 +91,22 @@ def test_ranking_keeps_the_best_and_says_why_the_others_go() -> None:
     assert "fitness IQM 0 [0, 0] after 100 steps, below native with 2.5" in standing.eliminated[FITNESS.digest]
 
 
+def test_the_control_runs_to_the_end_and_wins_when_it_learns_late() -> None:
+    plan = plan_race((NATIVE, FITNESS, *CODE), RUNGS, control=True, dominated_share=0.25)
+    alive = [arm.digest for arm in plan.arms]
+    for rung in range(3):
+        jobs = rung_jobs(plan, rung, alive, TEMPLATE)
+        late = {NATIVE.digest: 9.0 if rung == 2 else 0.1, FITNESS.digest: 0.2}
+        results = {job.digest: make_result(job, [late.get(job.reward.digest, 5.0)] * 4) for job in jobs}
+        alive = list(next_rung(plan, rung, jobs, results).survivors)
+        assert NATIVE.digest in alive and FITNESS.digest not in alive
+        assert len(alive) == (1 if rung == 2 else 3), "two arms are kept, and the control"
+    assert alive == [NATIVE.digest]
+    with_control, without = (race_cost(RUNGS, 6, control=control) for control in (True, False))
+    # one arm more in the second and third rung: 200 + 300, and 2 x 600 + 900 steps
+    assert with_control - without == 500 + 2100 and plan.total_steps == with_control
+
+
 def test_a_failed_job_counts_as_the_worst_value_and_is_not_dropped() -> None:
     plan = make_plan(NATIVE, CODE[0])
     jobs = rung_jobs(plan, 1, [a.digest for a in plan.arms], TEMPLATE)
