@@ -11,7 +11,7 @@ from experimenter.evaluation.race import FINALISTS, LEAST_SHARE, fit_race, race_
 from experimenter.execution.pace import known_pace
 
 Say = Callable[[str], None]
-_JOB_S = 2.5
+_JOB_S = 1.5
 """CPU-seconds to start a training run and to evaluate its policy, before any was measured."""
 _BASELINES = 3
 _FINAL_ARMS = 5

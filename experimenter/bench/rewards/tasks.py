@@ -60,7 +60,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=1_500_000,
         source="BipedalWalker-v3: 287.9 +- 2.4 for PPO after 5M steps (rl-baselines3-zoo's table); our PPO 300.3 after "
         "2.5M and a training return of 280 after 1.2M to 1.6M on three seeds (docs/benchmarks.md)",
-        steps_per_s=7500,
+        steps_per_s=4000,
     ),
     BenchTask(
         name="stumps",
@@ -73,7 +73,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.56 [0.47, 0.62] on four seeds; after 200k 0.62, -0.06, -0.13",
         full_steps=2_000_000,
         source="no published level for one fixed height of stumps: the budget of flat ground and a third more",
-        steps_per_s=6000,
+        steps_per_s=4000,
     ),
     BenchTask(
         name="pendulum",
@@ -84,7 +84,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.05 after 25k, 0.80 after 50k (three seeds)",
         full_steps=100_000,
         source=f"Pendulum-v1: -172 +- 104 for PPO after 100k steps ({_ZOO})",
-        steps_per_s=15000,
+        steps_per_s=9500,
     ),
     BenchTask(
         name="mountain_car",
@@ -96,7 +96,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=100_000,
         source=f"MountainCarContinuous-v0: 88.3 +- 2.6 for PPO after 20k steps, 93.5 for TD3 after 300k ({_ZOO}); "
         "our PPO 93.3 after 100k",
-        steps_per_s=15500,
+        steps_per_s=10500,
     ),
     BenchTask(
         name="acrobot",
@@ -107,7 +107,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.91, 0.02, 0.28 on three seeds",
         full_steps=500_000,
         source=f"Acrobot-v1: -73.5 +- 18.2 for PPO after 1M steps, -76.6 for DQN after 100k ({_ZOO}); our PPO -89 after 100k",
-        steps_per_s=11500,
+        steps_per_s=8400,
     ),
     BenchTask(
         name="lander",
@@ -120,7 +120,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=1_000_000,
         source=f"LunarLanderContinuous-v2: 270.9 +- 32.1 for PPO after 1M steps ({_ZOO}). At 100k steps a replication of Eureka "
         "(Nicole-ying/stable-eureka, LunarLander-v3, SB3 PPO, 3 seeds) has -4.6 +- 41.1 for the native reward, 159.8 +- 8.1 for its search",
-        steps_per_s=8800,
+        steps_per_s=5400,
     ),
     BenchTask(
         name="hopper",
@@ -132,7 +132,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 3.7, 1.7 (return 765, 361) on two seeds",
         full_steps=1_000_000,
         source=f"Hopper-v3: 2410 +- 10 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=4500,
+        steps_per_s=3000,
     ),
     BenchTask(
         name="half_cheetah",
@@ -144,7 +144,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 43, 53 (return 602, 802) on two seeds",
         full_steps=1_000_000,
         source=f"HalfCheetah-v3: 5819 +- 664 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=8500,
+        steps_per_s=4700,
     ),
     BenchTask(
         name="walker2d",
@@ -156,7 +156,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 1.5, 1.5 (return 377) on two seeds",
         full_steps=1_000_000,
         source=f"Walker2d-v3: 3479 +- 822 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=4100,
+        steps_per_s=2500,
     ),
     BenchTask(
         name="reacher",
@@ -168,7 +168,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=500_000,
         source="Reacher-v5: solved is a return of -3.75 (Gymnasium's reward threshold); our PPO -7.0 after 50k and -5.5 after 100k steps "
         f"(one seed each). {_ZOO_SETTINGS} trains Reacher-v2 for 1M and publishes no score",
-        steps_per_s=6000,
+        steps_per_s=4400,
     ),
     BenchTask(
         name="double_pendulum",
@@ -180,7 +180,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=100_000,
         source="InvertedDoublePendulum-v5: solved is a return of 9100 (Gymnasium's reward threshold), which our PPO passed after 40k steps "
         f"(9328, one seed); {_ZOO_SETTINGS} trains v3 for 1M and publishes no score",
-        steps_per_s=5500,
+        steps_per_s=2700,
     ),
     BenchTask(
         name="door_key",
@@ -192,7 +192,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.66 (0.01 to 0.98) on three seeds",
         full_steps=200_000,
         source=f"MiniGrid-DoorKey-5x5-v0: 100k steps for PPO ({_ZOO_SETTINGS}, no score); our PPO solves 20 of 20 rooms after 80k",
-        steps_per_s=3200,
+        steps_per_s=3500,
     ),
 )
 
