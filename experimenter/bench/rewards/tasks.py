@@ -41,7 +41,8 @@ class BenchTask(Record):
     source: str
     """Why `full_steps`: the native reward's published level and where it stands."""
     steps_per_s: float = Field(gt=0)
-    """Env steps a CPU-second with which our PPO was measured; for the first forecast of the time left only."""
+    """Env steps a second of one of two trainings side by side on two otherwise idle cores; for the first forecast of the time left only.
+    On the same machine at load 3 to 4 they were a third slower."""
 
     def spec(self, seed: int = 0) -> TaskSpec:
         """The task as the session resolves it."""
@@ -60,7 +61,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=1_500_000,
         source="BipedalWalker-v3: 287.9 +- 2.4 for PPO after 5M steps (rl-baselines3-zoo's table); our PPO 300.3 after "
         "2.5M and a training return of 280 after 1.2M to 1.6M on three seeds (docs/benchmarks.md)",
-        steps_per_s=4000,
+        steps_per_s=5700,
     ),
     BenchTask(
         name="stumps",
@@ -73,7 +74,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.56 [0.47, 0.62] on four seeds; after 200k 0.62, -0.06, -0.13",
         full_steps=2_000_000,
         source="no published level for one fixed height of stumps: the budget of flat ground and a third more",
-        steps_per_s=4000,
+        steps_per_s=5400,
     ),
     BenchTask(
         name="pendulum",
@@ -84,7 +85,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.05 after 25k, 0.80 after 50k (three seeds)",
         full_steps=100_000,
         source=f"Pendulum-v1: -172 +- 104 for PPO after 100k steps ({_ZOO})",
-        steps_per_s=9500,
+        steps_per_s=18000,
     ),
     BenchTask(
         name="mountain_car",
@@ -96,7 +97,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=100_000,
         source=f"MountainCarContinuous-v0: 88.3 +- 2.6 for PPO after 20k steps, 93.5 for TD3 after 300k ({_ZOO}); "
         "our PPO 93.3 after 100k",
-        steps_per_s=10500,
+        steps_per_s=20000,
     ),
     BenchTask(
         name="acrobot",
@@ -107,7 +108,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.91, 0.02, 0.28 on three seeds",
         full_steps=500_000,
         source=f"Acrobot-v1: -73.5 +- 18.2 for PPO after 1M steps, -76.6 for DQN after 100k ({_ZOO}); our PPO -89 after 100k",
-        steps_per_s=8400,
+        steps_per_s=13500,
     ),
     BenchTask(
         name="lander",
@@ -120,7 +121,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=1_000_000,
         source=f"LunarLanderContinuous-v2: 270.9 +- 32.1 for PPO after 1M steps ({_ZOO}). At 100k steps a replication of Eureka "
         "(Nicole-ying/stable-eureka, LunarLander-v3, SB3 PPO, 3 seeds) has -4.6 +- 41.1 for the native reward, 159.8 +- 8.1 for its search",
-        steps_per_s=5400,
+        steps_per_s=6900,
     ),
     BenchTask(
         name="hopper",
@@ -132,7 +133,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 3.7, 1.7 (return 765, 361) on two seeds",
         full_steps=1_000_000,
         source=f"Hopper-v3: 2410 +- 10 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=3000,
+        steps_per_s=2750,
     ),
     BenchTask(
         name="half_cheetah",
@@ -144,7 +145,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 43, 53 (return 602, 802) on two seeds",
         full_steps=1_000_000,
         source=f"HalfCheetah-v3: 5819 +- 664 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=4700,
+        steps_per_s=5500,
     ),
     BenchTask(
         name="walker2d",
@@ -156,7 +157,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 1.5, 1.5 (return 377) on two seeds",
         full_steps=1_000_000,
         source=f"Walker2d-v3: 3479 +- 822 for PPO after 1M steps ({_ZOO})",
-        steps_per_s=2500,
+        steps_per_s=2790,
     ),
     BenchTask(
         name="reacher",
@@ -168,7 +169,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=500_000,
         source="Reacher-v5: solved is a return of -3.75 (Gymnasium's reward threshold); our PPO -7.0 after 50k and -5.5 after 100k steps "
         f"(one seed each). {_ZOO_SETTINGS} trains Reacher-v2 for 1M and publishes no score",
-        steps_per_s=4400,
+        steps_per_s=6500,
     ),
     BenchTask(
         name="double_pendulum",
@@ -180,7 +181,7 @@ TASKS: tuple[BenchTask, ...] = (
         full_steps=100_000,
         source="InvertedDoublePendulum-v5: solved is a return of 9100 (Gymnasium's reward threshold), which our PPO passed after 40k steps "
         f"(9328, one seed); {_ZOO_SETTINGS} trains v3 for 1M and publishes no score",
-        steps_per_s=2700,
+        steps_per_s=4500,
     ),
     BenchTask(
         name="door_key",
@@ -192,7 +193,7 @@ TASKS: tuple[BenchTask, ...] = (
         quick_native="fitness 0.66 (0.01 to 0.98) on three seeds",
         full_steps=200_000,
         source=f"MiniGrid-DoorKey-5x5-v0: 100k steps for PPO ({_ZOO_SETTINGS}, no score); our PPO solves 20 of 20 rooms after 80k",
-        steps_per_s=3500,
+        steps_per_s=4200,
     ),
 )
 
