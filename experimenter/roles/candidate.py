@@ -61,7 +61,7 @@ class CandidateReport(Record):
     steps: int = 0
     """Env steps of its longest training."""
     race_steps: int = 0
-    """Those of the task's longest training of all; with fewer, the race threw this program out early."""
+    """Those of the task's longest training of all; with fewer, the race threw this program out early, or still runs."""
     seeds: int = 0
     """Training seeds behind `fitness_iqm`."""
     fitness_iqm: float | None = None
@@ -145,8 +145,10 @@ def _training(candidate: CandidateReport) -> str:
     seeds = "" if not candidate.seeds else " on 1 seed" if candidate.seeds == 1 else f" on {candidate.seeds} seeds"
     if candidate.steps >= candidate.race_steps:
         return f" after {candidate.steps:,} steps{seeds}"
+    # the next generation may be written while a race's last rung still runs
+    place = "where the race dropped it" if candidate.fate == "eliminated" else "still racing"
     return (
-        f" after {candidate.steps:,} of {candidate.race_steps:,} steps{seeds}, where the race dropped it "
+        f" after {candidate.steps:,} of {candidate.race_steps:,} steps{seeds}, {place} "
         "(longer trainings reach more: not comparable)"
     )
 

@@ -272,5 +272,6 @@ def test_lines_tracks_and_ranks() -> None:
 def test_a_line_says_when_the_race_dropped_a_program_early() -> None:
     stood = POOR.evolve(steps=99, race_steps=99, seeds=4, fitness_low=None)
     assert "held-out fitness 0.2 after 99 steps on 4 seeds;" in one_line(stood)
-    dropped = POOR.evolve(steps=33, race_steps=99, seeds=1, fitness_low=None)
+    dropped = POOR.evolve(fate="eliminated", steps=33, race_steps=99, seeds=1, fitness_low=None)
     assert "after 33 of 99 steps on 1 seed, where the race dropped it" in one_line(dropped)
+    assert "after 33 of 99 steps on 1 seed, still racing" in one_line(dropped.evolve(fate="written"))
