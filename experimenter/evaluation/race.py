@@ -187,11 +187,14 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
         ranking = _reliable_first(ranking)
     good = [score for score in ranking if score.episodes > 0]
     kept = _contenders(plan, rung, good[: plan.rungs[rung].keep])
+    spared = []
     if plan.control and rung < len(plan.rungs) - 1:
         native = {arm.digest for arm in plan.arms if arm.kind is RewardKind.NATIVE}
-        kept += [score for score in good if score.arm in native and score not in kept]
-    out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in kept}
-    return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in kept), eliminated=out)
+        spared = [score for score in good if score.arm in native and score not in kept]
+    alive = [*kept, *spared]
+    # told against the arms that were kept for what they reached: the control is not what another one fell short of
+    out = {score.arm: _reason(score, kept, plan.rungs[rung]) for score in ranking if score not in alive}
+    return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in alive), eliminated=out)
 
 
 def _reliable_first(ranking: Sequence[ArmScore]) -> list[ArmScore]:

@@ -98,7 +98,11 @@ def test_the_control_runs_to_the_end_and_wins_when_it_learns_late() -> None:
         jobs = rung_jobs(plan, rung, alive, TEMPLATE)
         late = {NATIVE.digest: 9.0 if rung == 2 else 0.1, FITNESS.digest: 0.2}
         results = {job.digest: make_result(job, [late.get(job.reward.digest, 5.0)] * 4) for job in jobs}
-        alive = list(next_rung(plan, rung, jobs, results).survivors)
+        standing = next_rung(plan, rung, jobs, results)
+        alive = list(standing.survivors)
+        if rung == 0:  # it had more than the control, and fell short of the arms that were kept
+            assert "fitness IQM 0.2 " in (why := standing.eliminated[FITNESS.digest])
+            assert "below code" in why and "the last of 2 kept" in why
         assert NATIVE.digest in alive and FITNESS.digest not in alive
         assert len(alive) == (1 if rung == 2 else 3), "two arms are kept, and the control"
     assert alive == [NATIVE.digest]
