@@ -73,6 +73,9 @@ class ArraySimulator:
         reward, terminated = self.advance(actions)
         return reward, terminated, self._never
 
+    def rest(self, slot: int) -> None:
+        """Nothing: a column of an array less saves no time."""
+
     def render(self, slot: int) -> NDArray[np.uint8]:
         """RGB frame of one world, drawn by the Gymnasium environment of the same id."""
         if self._painter is None:

@@ -30,6 +30,7 @@ class GymBatch:
         self._params: list[Mapping[str, ParamValue]] = [task.params] * n
         self._lengths = np.zeros(n, np.int64)
         self._returns = np.zeros(n, np.float64)
+        self._awake = np.ones(n, np.int64)
         self._started = False
 
     def reset(self, seed: int) -> FloatArray:
@@ -47,6 +48,11 @@ class GymBatch:
             raise ValueError(f"{self._task.family}: {len(seeds)} seeds for {self.num_envs} worlds; give one each.")
         return self._begin([np.random.SeedSequence(seed).spawn(1)[0] for seed in seeds])
 
+    def rest(self, world: int) -> None:
+        """Nobody looks at this world until the next reset: a simulator that pays for each world leaves it out."""
+        self._awake[world] = 0
+        self._simulator.rest(world)
+
     def _begin(self, sequences: Sequence[np.random.SeedSequence]) -> FloatArray:
         self._simulator.reseed([int(sequence.generate_state(1)[0]) for sequence in sequences])
         for slot in range(self.num_envs):
@@ -63,7 +69,7 @@ class GymBatch:
             raise ValueError(f"{self._task.family}: call reset(seed) before step.")
         prepared = self._prepare(actions)
         reward, terminated, stopped = self._simulator.step(prepared)
-        self._lengths += 1
+        self._lengths += self._awake
         self._returns += reward
         truncated = (stopped | (self._lengths >= self._task.horizon)) & ~terminated
         truth = self._simulator.truth()
@@ -145,4 +151,5 @@ class GymBatch:
             self._params[slot] = resolve_params(self._task.family, self._recipe.params_model, given)
         self._simulator.reset(slot, self._params[slot])
         self._lengths[slot] = 0
+        self._awake[slot] = 1
         self._returns[slot] = 0.0

@@ -188,7 +188,11 @@ def make_recipe(gym_id: str) -> Recipe:
         space, actions = worlds[0].env.observation_space, worlds[0].env.action_space
         # the state is read off the grid, not off the view
         return LoopSimulator(
-            worlds, ObservationCodec(card.family, space), ActionCodec(card.family, actions), lambda rows: {}
+            worlds,
+            ObservationCodec(card.family, space),
+            ActionCodec(card.family, actions),
+            lambda rows: {},
+            steps_together=True,
         )
 
     return Recipe(

@@ -194,7 +194,8 @@ def make_recipe(gym_id: str) -> Recipe:
         spec = find_spec(gym_id)
         worlds = [LanderWorld(open_env(spec)) for _ in range(n)]
         observations = ObservationCodec(card.family, worlds[0].env.observation_space)
-        return LoopSimulator(worlds, observations, ActionCodec(card.family, worlds[0].env.action_space), to_state)
+        actions = ActionCodec(card.family, worlds[0].env.action_space)
+        return LoopSimulator(worlds, observations, actions, to_state, steps_together=True)
 
     return Recipe(
         card=card,

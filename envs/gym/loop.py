@@ -48,7 +48,11 @@ class LoopSimulator:
         observations: ObservationCodec,
         actions: ActionCodec,
         to_state: Callable[[FloatArray], NamedState] | None = None,
+        *,
+        steps_together: bool = False,
     ) -> None:
+        """`steps_together`: worlds known to share nothing, so that many may be played side by side in place of one after the other."""
+        self.steps_together = steps_together
         self.num_envs = len(worlds)
         self.observation_space: gymnasium.Space[Any] = observations.space
         self.action_space: gymnasium.Space[Any] = actions.space
@@ -57,6 +61,7 @@ class LoopSimulator:
         self._rows = np.zeros((self.num_envs, *observations.space.shape), np.float64)
         self._extras = np.zeros((self.num_envs, len(worlds[0].extra_names)), np.float64)
         self._seeds: list[int | None] = [None] * self.num_envs
+        self._resting: set[int] = set()
 
     def reseed(self, seeds: Sequence[int]) -> None:
         """Give every world a seed for its next reset; later resets go on with its stream."""
@@ -64,9 +69,14 @@ class LoopSimulator:
 
     def reset(self, slot: int, params: Mapping[str, ParamValue]) -> None:
         """Start a new episode in one world."""
+        self._resting.discard(slot)
         raw = self._worlds[slot].reset(self._seeds[slot], params)
         self._seeds[slot] = None
         self._read(slot, raw)
+
+    def rest(self, slot: int) -> None:
+        """Leave this world as it stands until its next reset."""
+        self._resting.add(slot)
 
     def step(self, actions: NDArray[Any]) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Advance all worlds one after the other."""
@@ -74,6 +84,8 @@ class LoopSimulator:
         reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         decoded = self._actions.decode(actions)
         for slot, world in enumerate(self._worlds):
+            if slot in self._resting:
+                continue
             raw, reward[slot], terminated[slot], truncated[slot], _ = world.env.step(decoded[slot])
             self._read(slot, raw)
         return reward, terminated, truncated

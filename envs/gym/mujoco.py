@@ -51,7 +51,9 @@ def open_loop(gym_id: str, world: type[World], state: Sequence[Variable], n: int
     def to_state(rows: FloatArray) -> NamedState:
         return dict(zip(names, rows.T, strict=True))
 
-    return LoopSimulator(worlds, observations, ActionCodec(family, worlds[0].env.action_space), to_state)
+    return LoopSimulator(
+        worlds, observations, ActionCodec(family, worlds[0].env.action_space), to_state, steps_together=True
+    )
 
 
 def send_warnings_to_log() -> None:

@@ -46,6 +46,10 @@ class Simulator(Protocol):
         """Advance all worlds; return native reward [n], terminated [n], truncated by the world's own clock [n]."""
         ...
 
+    def rest(self, slot: int) -> None:
+        """Nobody looks at this world until its next reset: it need not be advanced."""
+        ...
+
     def observe(self) -> FloatArray:
         """Observations [n, d] float32, a copy."""
         ...

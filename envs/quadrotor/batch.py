@@ -76,6 +76,9 @@ class QuadrotorBatch:
         self._started = True
         return self.swarm.reset_each(seeds)
 
+    def rest(self, world: int) -> None:
+        """Nothing: rooms are columns of one array, and one of them less saves no time."""
+
     def _draw(self, worlds: list[int]) -> None:
         """Draw the task parameters of new episodes."""
         for world in worlds:

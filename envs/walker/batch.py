@@ -7,7 +7,7 @@ its Box2D world from episode to episode, as Gymnasium does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium
@@ -49,13 +49,35 @@ class WalkerBatch:
         self._task, self._source = task, params
         self._fixed = check_params(task.params)
         self._walkers: list[Walker] = []
+        self._resting: set[int] = set()
         self._lidar = Lidar(n)
 
     def reset(self, seed: int) -> Float32:
         """Restart every walker, each on its own stream derived from `seed`; return observations [n, 24]."""
-        streams = np.random.SeedSequence(seed).spawn(self.num_envs)
+        return self._restart(np.random.SeedSequence(seed).spawn(self.num_envs))
+
+    @property
+    def steps_together(self) -> bool:
+        """Lidar, observations and named states of many walkers cost little more than those of one."""
+        return True
+
+    def reset_each(self, seeds: Sequence[int]) -> Float32:
+        """Restart walker i as the only one of a batch would be by `reset(seeds[i])`; return observations [n, 24].
+
+        Raises `ValueError` unless there is one seed a walker.
+        """
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} walkers; give one each.")
+        return self._restart([np.random.SeedSequence(seed).spawn(1)[0] for seed in seeds])
+
+    def rest(self, world: int) -> None:
+        """Leave this walker as it stands until the next reset: no physics, no reward."""
+        self._resting.add(world)
+
+    def _restart(self, streams: Sequence[np.random.SeedSequence]) -> Float32:
         self._generators = [np.random.Generator(np.random.PCG64(stream)) for stream in streams]
         self._walkers = [Walker() for _ in streams]
+        self._resting = set()
         self._begin(range(self.num_envs))
         return observe(self._raw, self._rays)
 
@@ -81,7 +103,10 @@ class WalkerBatch:
         """
         walkers = self._started()
         clipped = clip_actions(actions, self.num_envs)
-        reward = np.array([walker.advance(action) for walker, action in zip(walkers, clipped, strict=True)])
+        resting = self._resting
+        reward = np.array(
+            [0.0 if slot in resting else walkers[slot].advance(action) for slot, action in enumerate(clipped)]
+        )
         terminated = np.array([walker.fell or walker.arrived for walker in walkers])
         truncated = np.array([walker.length >= self._task.horizon for walker in walkers]) & ~terminated
         self._look()

@@ -48,7 +48,7 @@ def rewards(
     workers: Annotated[int | None, typer.Option(help="Training processes side by side (default: cores).")] = None,
     lanes: Annotated[
         int | None,
-        typer.Option(min=1, help="Tasks at the same time (default: 2, with the embedded model 1)."),
+        typer.Option(min=1, help="Tasks at the same time (default: 3, with the embedded model 1)."),
     ] = None,
     allow_unconfined: Annotated[
         bool, typer.Option("--allow-unconfined", help="Run generated code without confinement.")

@@ -2,8 +2,8 @@
 
 An episode is a world seed: the world is restarted with that seed alone and the policy sees one observation at a time,
 so a result depends neither on its neighbours nor on their order (batched matrix products differ in the last bit with
-the size of the batch, and physics amplifies that). Only the first episode of a world counts. Worlds whose physics is
-columns of one array, drones among them, are stepped side by side, to the same outcomes bit for bit.
+the size of the batch, and physics amplifies that). Only the first episode of a world counts. Worlds that cost less together
+than one by one (columns of one array, drones, walkers) are stepped side by side, to the same outcomes bit for bit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TOGETHER = 64
 
 @runtime_checkable
 class ColumnWorlds(BatchEnv, Protocol):
-    """Optional side of a `BatchEnv`: worlds that are seeded one by one and cost little more together than one alone.
+    """Optional side of a `BatchEnv`: worlds that are seeded one by one and cost less together than one after the other.
 
     With several agents a world, the slots of world i are its agents in order, slot = i x agents + agent.
     """
@@ -42,6 +42,10 @@ class ColumnWorlds(BatchEnv, Protocol):
 
     def reset_each(self, seeds: Sequence[int]) -> FloatArray:
         """Restart world i as the only world of a batch would be by `reset(seeds[i])`; return [n, d]."""
+        ...
+
+    def rest(self, world: int) -> None:
+        """Nobody looks at this world any more until the next reset: it may stand still where stepping it would cost."""
         ...
 
 
@@ -173,11 +177,13 @@ def _run_together(family: Family, task: TaskSpec, policy: Policy, seeds: Sequenc
                 raise RolloutError(f"the policy gave a non-finite action in the world of seed {bad}")
             step = env.step(action)
             for world, outcomes in _by_world(step.outcomes, agents).items():
-                found.setdefault(world, merge_outcomes(outcomes))
+                if world not in found:
+                    found[world] = merge_outcomes(outcomes)
+                    env.rest(world)
             if len(found) == len(seeds):
                 return [_checked(found[world], seed) for world, seed in enumerate(seeds)]
             for world, seen in enumerate(np.split(step.observation, len(seeds))):
-                if world not in found:  # a world that has ended plays on, unheeded, with its last actions
+                if world not in found:  # a world that has ended rests, or plays on unheeded with its last actions
                     rows[world] = policy.act(seen)
     finally:
         env.close()

@@ -28,14 +28,19 @@ def with_fallback(ask: Callable[[], T], rule: Callable[[str], T], *, role: str, 
         return ask()
     except (AnswerInvalid, ModelUnavailable, BudgetSpent) as error:
         why = f"{type(error).__name__}: {error}"
-        log.warning("%s: falling back to rule:%s (%s)", role, name, why)
+        level = logging.DEBUG if isinstance(error, NotAsked) else logging.WARNING
+        log.log(level, "%s: falling back to rule:%s (%s)", role, name, why)
         return rule(why)
 
 
+class NotAsked(ModelUnavailable):
+    """The step was meant to go without a model: nothing is wrong, and nobody need be told."""
+
+
 def need(gateway: Gateway | None) -> Gateway:
-    """Return the gateway, or raise `ModelUnavailable` when the session has none, so that the rule speaks."""
+    """Return the gateway, or raise `NotAsked` when there is none, so that the rule speaks."""
     if gateway is None:
-        raise ModelUnavailable("no model is asked in this step (none was chosen, or there is no time for a call).")
+        raise NotAsked("no model is asked in this step (none was chosen, or there is no time for a call).")
     return gateway
 
 

@@ -39,6 +39,8 @@ Work = Callable[[BenchOptions, BenchTask, Path, int, Path | None, "Relay"], None
 """Runs one task to its end; importable by name, for it is called in another process."""
 _ERRORS = (UsageError, EnvironmentNotReady, StoreError, ModelError, SandboxError, JobError, SkillError)
 """What a child's error becomes in the parent, with its words; they differ by their exit code."""
+LANES = 3
+"""Tasks at the same time where nothing speaks against it. With two, each with half of the workers, cores idled a sixth of the time."""
 _LEAVE_S = 30.0
 """Seconds that the other tasks get to stop in order when one of them failed."""
 
@@ -63,13 +65,14 @@ class Relay:
 
 
 def default_lanes(options: BenchOptions, home: Path, tasks: int, workers: int) -> int:
-    """Two, for no task keeps several workers busy all the time; one with the embedded model, whose weights each lane would hold."""
+    """Three, of which one is taken to wait (for its model, a screen, the last run of a rung) while the others train; one with the
+    embedded model, whose weights each lane would hold."""
     if tasks < 2 or workers < 2:
         return 1
     if options.answers is not None or not options.candidates:
-        return 2
+        return LANES
     chosen = resolve_model(options.model, base_url=options.base_url, environment=os.environ, home=home)
-    return 1 if chosen.provider == "embedded" else 2
+    return 1 if chosen.provider == "embedded" else LANES
 
 
 def run_lanes(
@@ -86,10 +89,12 @@ def run_lanes(
 ) -> None:
     """Run `tasks`, up to `lanes` at the same time, the first ones first; `on_done` hears of each that ended well.
 
+    Of several lanes one is taken to wait: the `workers` are shared out among the others, and the kernel among all.
+
     Raises what the first failing task says, after the others have stopped: all of it can be gone on with.
     """
     context = multiprocessing.get_context("spawn")
-    share = max(1, workers // lanes)
+    share = max(1, workers // max(1, lanes - 1))
     asked = False
     queue, running = list(tasks), dict[Connection, tuple[BenchTask, SpawnProcess]]()
     try:

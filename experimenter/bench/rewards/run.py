@@ -72,7 +72,7 @@ def measure(
 ) -> dict[str, Any]:
     """Run what of the bench has not run yet and return its result, JSON-plain (see `results.summarise`).
 
-    `lanes` is the number of tasks at the same time, each with its share of the `workers` (None: see `default_lanes`). `models` is a
+    `lanes` is the number of tasks at the same time, which share the `workers` (None: see `default_lanes`). `models` is a
     folder with fetched weights, for the embedded model. Raises `UsageError` for a folder that holds another run.
     """
     count = workers or len(os.sched_getaffinity(0))

@@ -80,7 +80,7 @@ def test_two_tasks_run_at_the_same_time_and_none_of_their_writing_is_lost(tmp_pa
     spans = {name: [float(t) for t in (tmp_path / f"{name}.times").read_text().split()] for name in done}
     assert spans["acrobot"][0] < spans["pendulum"][1] and spans["pendulum"][0] < spans["acrobot"][1]
     assert spans["lander"][0] >= min(spans["acrobot"][1], spans["pendulum"][1])
-    assert any(line.startswith("pendulum with 1 workers [") and "left]" in line for line in said)
+    assert any(line.startswith("pendulum with 2 workers [") and "left]" in line for line in said)
     assert {name: state.done for name, state in open_state(tmp_path, OPTIONS).tasks.items()} == dict.fromkeys(
         done, True
     )
@@ -145,15 +145,15 @@ def wait_until(done: object, timeout_s: float = 120.0) -> None:
 @pytest.mark.parametrize(
     ("options", "tasks", "workers", "lanes"),
     [
-        ({"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}, 12, 2, 2),
-        ({}, 12, 2, 2),
+        ({"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}, 12, 2, 3),
+        ({}, 12, 2, 3),
         ({"model": "openai/x"}, 1, 2, 1),
         ({"model": "openai/x"}, 12, 1, 1),
-        ({"model": "none"}, 12, 2, 2),
-        ({"answers": "a.jsonl"}, 12, 2, 2),
+        ({"model": "none"}, 12, 2, 3),
+        ({"answers": "a.jsonl"}, 12, 2, 3),
     ],
 )
-def test_two_lanes_where_there_are_two_tasks_and_two_workers(
+def test_three_lanes_where_there_are_several_tasks_and_workers(
     options: dict[str, str], tasks: int, workers: int, lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experimenter.llm.choose._by_local_server", lambda *given: None)

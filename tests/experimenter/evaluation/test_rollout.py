@@ -57,17 +57,24 @@ def test_an_episode_does_not_depend_on_the_others(name: str, shape: tuple[int, i
 @pytest.mark.parametrize(
     ("name", "observations", "actions", "head"),
     [
-        ("CartPole-v1", 4, 2, "argmax"),
-        ("Acrobot-v1", 6, 3, "argmax"),
-        ("MountainCar-v0", 2, 3, "argmax"),
-        ("MountainCarContinuous-v0", 2, 1, "clip"),
-        ("Pendulum-v1", 3, 1, "clip"),
+        ("gym:CartPole-v1", 4, 2, "argmax"),
+        ("gym:Acrobot-v1", 6, 3, "argmax"),
+        ("gym:MountainCar-v0", 2, 3, "argmax"),
+        ("gym:MountainCarContinuous-v0", 2, 1, "clip"),
+        ("gym:Pendulum-v1", 3, 1, "clip"),
+        ("gym:LunarLander-v3", 8, 4, "argmax"),
+        ("gym:LunarLanderContinuous-v3", 8, 2, "clip"),
+        ("gym:Hopper-v5", 11, 3, "clip"),
+        ("gym:HalfCheetah-v5", 17, 6, "clip"),
+        ("gym:Reacher-v5", 10, 2, "clip"),
+        ("gym:MiniGrid-DoorKey-5x5-v0", 151, 7, "argmax"),
+        ("walker", 24, 4, "clip"),
     ],
 )
 def test_worlds_side_by_side_give_each_episode_bit_for_bit(
     name: str, observations: int, actions: int, head: str
 ) -> None:
-    family = get_family(f"gym:{name}")
+    family = get_family(name)
     task = family.resolve_task(horizon=150)
     policy = make_linear(observations, actions, head=head)
     env = family.make_vec(task, 2)
@@ -170,3 +177,21 @@ def test_one_agent_in_eight_may_fail(agents: int, failed: int, succeeds: bool) -
         flags = [False] * failed + [True] * (agents - failed)
         merged = merge_outcomes([make_outcome(success=flag) for flag in flags])
         assert merged.success is succeeds and merged.extras["all_succeeded"] == float(failed == 0)
+
+
+def test_a_world_that_rests_stands_still() -> None:
+    for name, actions in (("walker", 4), ("gym:Hopper-v5", 3)):
+        family = get_family(name)
+        env = family.make_vec(family.resolve_task(), 2)
+        assert isinstance(env, ColumnWorlds)
+        first = env.reset_each([7, 7])
+        assert (first[0] == first[1]).all()
+        env.rest(1)
+        action = np.full((2, actions), 0.5, np.float32)
+        for _ in range(3):
+            batch = env.step(action)
+        assert (batch.observation[1] == first[1]).all() and (batch.observation[0] != first[0]).any()
+        assert batch.reward[1] == 0.0 and not batch.terminated[1]
+        env.reset_each([7, 8])
+        assert (env.step(action).observation[1] != first[1]).any()  # a reset wakes it
+        env.close()
