@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from envs.family import BatchEnv, EpisodeOutcome, Family, FloatArray, ParamSource
 from envs.task import TaskSpec
-from experimenter.evaluation.rollout import RolloutError
+from experimenter.evaluation.rollout import ColumnWorlds, RolloutError
 
 Act = Callable[[FloatArray], NDArray[Any]]
 """Observations [n, d] -> actions, [n, k] float or [n] int."""
@@ -101,6 +101,8 @@ def _record(env: BatchEnv, act: Act, seed: int, horizon: int, observe: Change, d
                 running[outcome.slot] = False
                 outcomes[outcome.slot] = _checked(outcome, seed)
                 terminated[outcome.slot] = bool(step.terminated[outcome.slot])
+                if isinstance(env, ColumnWorlds):
+                    env.rest(outcome.slot)
         if not running.any():
             return _join(rows, [outcomes[i] for i in range(n)], [terminated[i] for i in range(n)])
         observation, state = step.observation, env.named_state()

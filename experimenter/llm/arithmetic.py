@@ -16,16 +16,21 @@ import numpy as np
 
 # fmt: off
 _FUNCTIONS = frozenset((
-    "abs", "absolute", "add", "all", "any", "arctan2", "array", "asarray", "ceil", "clip", "concatenate", "cos",
-    "cosh", "divide", "exp", "expm1", "float32", "float64", "floor", "fmax", "fmin", "full_like", "greater",
-    "hypot", "isclose", "less", "linalg.norm", "log", "log1p", "logical_and", "logical_not", "logical_or", "max",
-    "maximum", "mean", "min", "minimum", "multiply", "nan_to_num", "negative", "ones_like", "power", "prod",
-    "reciprocal", "rint", "sign", "sin", "sinh", "sqrt", "square", "stack", "std", "subtract", "sum", "tan",
-    "tanh", "where", "zeros_like",
+    "abs", "absolute", "add", "all", "amax", "amin", "any", "arctan", "arctan2", "array", "asarray", "atleast_1d",
+    "ceil", "clip", "column_stack", "concatenate", "cos", "cosh", "divide", "einsum", "equal", "exp", "expm1", "fabs",
+    "float32", "float64", "floor", "fmax", "fmin", "full_like", "greater", "greater_equal", "heaviside", "hypot",
+    "isclose", "less", "less_equal", "linalg.norm", "log", "log1p", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "max", "maximum", "mean", "min", "minimum", "multiply", "nan_to_num", "negative", "ones_like",
+    "power", "prod", "reciprocal", "rint", "round", "sign", "sin", "sinh", "sqrt", "square", "squeeze", "stack", "std",
+    "subtract", "sum", "tan", "tanh", "true_divide", "where", "zeros_like",
 ))
 # fmt: on
 _METHODS = ("sum", "mean", "astype", "copy", "max", "min", "squeeze", "clip", "reshape", "any", "all")
-_BUILTINS: Mapping[str, Callable[..., Any]] = {"abs": abs, "float": float, "max": max, "min": min, "len": len}
+_BUILTINS: Mapping[str, Callable[..., Any]] = {
+    "abs": abs, "float": float, "max": max, "min": min, "len": len, "sum": sum,
+}  # fmt: skip
+_TYPES: Mapping[str, type] = {"float": float, "bool": bool, "int": int}
+_NUMPY_TYPES = ("float32", "float64", "bool_", "int64", "int32")
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -114,6 +119,8 @@ class _Walk:
                 return value
             case ast.Name(id=name) if name in self._variables:
                 return self._variables[name]
+            case ast.Name(id=name) if name in _TYPES:  # as in `.astype(float)`
+                return _TYPES[name]
             case ast.BinOp(left=left, op=kind, right=right):
                 return self._binary(kind, self.value(left), self.value(right))
             case ast.UnaryOp(op=one, operand=operand) if type(one) in _UNARY:
@@ -124,6 +131,8 @@ class _Walk:
                 return self.value(inner)[self._index(index)]
             case ast.Attribute(value=ast.Name(id="np"), attr="pi"):
                 return np.pi
+            case ast.Attribute(value=ast.Name(id="np"), attr=attr) if attr in _NUMPY_TYPES:
+                return getattr(np, attr)
             case ast.Attribute(value=inner, attr="shape"):
                 return np.shape(self.value(inner))
             case ast.Dict(keys=keys, values=values) if None not in keys:
@@ -146,8 +155,10 @@ class _Walk:
             return operator.attrgetter(path[3:])(np)(*positional, **named)
         if path in _BUILTINS:
             return _BUILTINS[path](*positional, **named)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in (*_METHODS, "values"):
             owner = self.value(node.func.value)
+            if isinstance(owner, dict) and node.func.attr == "values":
+                return tuple(owner.values())
             if isinstance(owner, np.ndarray | np.generic):
                 return getattr(owner, node.func.attr)(*positional, **named)
         raise NotStraight(f"the call `{path[:60]}`")

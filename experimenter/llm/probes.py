@@ -97,6 +97,10 @@ def probe_again(gateway: Gateway, engine: Engine, choice: ModelChoice, provider:
         model,
         ", ".join(name for name, able in asdict(found).items() if able is True) or "plain text only",
     )
+    if not found.code:
+        log.warning(
+            "%s did not write right reward code in a first test: it is asked for reward specifications instead", model
+        )
     return found
 
 

@@ -17,6 +17,8 @@ _BASELINES = 3
 _FINAL_ARMS = 5
 """Programs that a task's final training has when a model writes, about."""
 _EVERY_S = 30.0
+_BELIEVED = 0.1
+"""How long the forecast is believed, as a share of it."""
 
 
 def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
@@ -103,11 +105,13 @@ class Progress:
         return time.monotonic() - self._started
 
     def left_s(self) -> float:
-        """Forecast of what is left, times how much slower or faster than forecast this run has been."""
-        left = sum(self._left.values())
-        if self._worked < 30.0:
-            return left
-        return left * min(5.0, max(0.2, self.elapsed_s / self._worked))
+        """Forecast of what is left, times how much slower or faster than forecast this run has been.
+
+        Training runs count when they end, so little is known in the first minutes: the forecast weighs as much as a tenth of the run.
+        """
+        believed = _BELIEVED * sum(self._forecast.values())
+        pace = (self.elapsed_s + believed) / (self._worked + believed) if believed else 1.0
+        return sum(self._left.values()) * min(5.0, max(0.2, pace))
 
 
 def _minutes(seconds: float) -> str:

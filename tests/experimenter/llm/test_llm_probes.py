@@ -143,6 +143,23 @@ def test_wrong_code_is_wrong(old: str, new: str) -> None:
     assert is_right_reward(code) == (old == "import numpy as np")  # what stands outside the function is never run
 
 
+def test_right_code_in_other_words_is_right() -> None:
+    """Ways in which strong models really write it: dtypes, `astype`, a sum over the terms, the last axis."""
+    assert is_right_reward("""
+def compute_reward(state, action, next_state):
+    speed = np.asarray(next_state["speed"], dtype=float)
+    tilt = next_state["tilt"].astype(np.float64)
+    leaning = (np.abs(tilt) > 0.5).astype(float)
+    terms = {
+        "speed": np.exp(-np.square(speed - 2.0)) * (1.0 - leaning),
+        "upright": -0.5 * np.abs(tilt),
+        "torque": -0.05 * np.sum(np.square(np.asarray(action, dtype=np.float32)), axis=-1),
+    }
+    reward = sum(terms.values())
+    return reward, terms
+""")
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -162,6 +179,9 @@ def test_wrong_code_is_wrong(old: str, new: str) -> None:
         "    return b",
         "    pass",
         "    return a.astype('O').sum(",
+        "    return float.__subclasses__()",
+        "    return float + 1",
+        "    return int('9' * 5)",
     ],
 )
 def test_nothing_but_arithmetic_is_worked_out(body: str) -> None:
