@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from experimenter.bench.rewards.arms import Candidate, Finished
 from experimenter.bench.rewards.options import BenchOptions
 from experimenter.bench.rewards.screens import ScreenVerdict, read_verdicts
+from experimenter.bench.rewards.state import locked
 from experimenter.bench.rewards.tasks import BenchTask
 from experimenter.config import SessionConfig
 from experimenter.execution.base import JobUpdate
@@ -113,9 +114,9 @@ def run_search(
     opened.append(services)
     try:
         if services.gateway.provider in _REMOTE:
-            _ = (
-                services.gateway.capabilities
-            )  # a dead server or a wrong key is said now, not bridged by the rules for an hour
+            # a dead server or a wrong key is said now, not bridged by the rules for an hour; one lane asks, the others read its answer
+            with locked(home / "probe.lock"):
+                _ = services.gateway.capabilities
         if record is not None:
             services.gateway.record(AnswerLog(record, task.name))
         return run_session(services, control)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field
@@ -54,13 +56,20 @@ def open_state(folder: Path, options: BenchOptions) -> BenchState:
 
 def put_task(folder: Path, state: BenchState, name: str, task: TaskState) -> BenchState:
     """Write down how far a task is; returns the new state, with what other processes wrote of theirs meanwhile."""
-    with (folder / _LOCK_FILE).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / _LOCK_FILE):
         held = read_record(folder / STATE_FILE, BenchState, _MAX_BYTES) or state
         tasks = {**{key: value.model_dump() for key, value in held.tasks.items()}, name: task.model_dump()}
         changed = state.evolve(tasks=tasks)
         write_record(folder / STATE_FILE, changed)
     return changed
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` (made where there is none) against other processes; a killed process lets go of it."""
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _difference(held: BenchOptions, asked: BenchOptions) -> str:
