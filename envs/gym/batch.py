@@ -49,11 +49,15 @@ class GymBatch:
         return self._begin([np.random.SeedSequence(seed).spawn(1)[0] for seed in seeds])
 
     def rest(self, world: int) -> None:
-        """Nobody looks at this world until the next reset: a simulator that pays for each world leaves it out."""
+        """Nobody looks at this world until the next reset: a simulator that pays for each world leaves it out.
+
+        A world of a simulator that does not may begin anew by itself; it has no outcome.
+        """
         self._awake[world] = 0
         self._simulator.rest(world)
 
     def _begin(self, sequences: Sequence[np.random.SeedSequence]) -> FloatArray:
+        self._awake[:] = 1
         self._simulator.reseed([int(sequence.generate_state(1)[0]) for sequence in sequences])
         for slot in range(self.num_envs):
             self._restart(slot)
@@ -79,7 +83,7 @@ class GymBatch:
         done = terminated | truncated
         if done.any():
             slots = np.flatnonzero(done).tolist()
-            outcomes = tuple(self._finish(slot, terminated, truth) for slot in slots)
+            outcomes = tuple(self._finish(slot, terminated, truth) for slot in slots if self._awake[slot])
             self._begin_again(slots)
             observation = self._simulator.observe()
         return StepBatch(
@@ -151,5 +155,4 @@ class GymBatch:
             self._params[slot] = resolve_params(self._task.family, self._recipe.params_model, given)
         self._simulator.reset(slot, self._params[slot])
         self._lengths[slot] = 0
-        self._awake[slot] = 1
         self._returns[slot] = 0.0

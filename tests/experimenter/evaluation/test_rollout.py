@@ -195,3 +195,16 @@ def test_a_world_that_rests_stands_still() -> None:
         env.reset_each([7, 8])
         assert (env.step(action).observation[1] != first[1]).any()  # a reset wakes it
         env.close()
+
+
+def test_a_world_that_rests_and_cannot_stand_still_has_no_outcome() -> None:
+    family = get_family("gym:CartPole-v1")
+    env = family.make_vec(family.resolve_task(), 2)
+    assert isinstance(env, ColumnWorlds)
+    env.reset_each([1, 2])
+    env.rest(1)
+    ended = [outcome for _ in range(60) for outcome in env.step(np.zeros(2, np.int64)).outcomes]
+    assert len(ended) >= 4 and {outcome.slot for outcome in ended} == {0}
+    env.reset_each([1, 2])
+    assert {outcome.slot for _ in range(20) for outcome in env.step(np.zeros(2, np.int64)).outcomes} == {0, 1}
+    env.close()
