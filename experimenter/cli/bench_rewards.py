@@ -45,7 +45,9 @@ def rewards(
         bool, typer.Option("--audit-screens", help="Let programs race that a screen would refuse, to judge the screen.")
     ] = False,
     steps_scale: Annotated[float | None, typer.Option(help="Factor on every step budget, for a trial run.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Training processes side by side (default: cores).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Training processes side by side, about (default: cores).")
+    ] = None,
     lanes: Annotated[
         int | None,
         typer.Option(min=1, help="Tasks at the same time (default: 3, with the embedded model 1)."),

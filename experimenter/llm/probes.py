@@ -41,6 +41,8 @@ _SEEN = ("blue", "red")
 _CODE_TRIES = 2
 """Right both times: a model that writes right code now and then is asked for specifications."""
 _DEFAULT_CONTEXT = 8192
+_FORM_KEY, _FORM = "form", 2
+"""Which test stood behind a stored outcome. The first could not read `dtype=float` or `astype`, and its refusals are not believed."""
 
 
 class _Code(BaseModel):
@@ -89,7 +91,7 @@ def probe_again(gateway: Gateway, engine: Engine, choice: ModelChoice, provider:
     )
     with Session(engine) as session:
         session.merge(
-            CapabilityRow(model=model, base_url=choice.base_url or "", payload=asdict(found), probed_at=now())
+            CapabilityRow(model=model, base_url=choice.base_url or "", payload=to_payload(found), probed_at=now())
         )
         session.commit()
     log.info(
@@ -216,6 +218,11 @@ def _note(model: str) -> str:
     return f"{model} cannot see: images were left out"
 
 
+def to_payload(found: Capabilities) -> dict[str, Any]:
+    """What a row stores of `found`."""
+    return {**asdict(found), _FORM_KEY: _FORM}
+
+
 def _load(engine: Engine, model: str, choice: ModelChoice) -> Capabilities | None:
     query = select(CapabilityRow).where(CapabilityRow.model == model)
     if choice.provider != "replay":
@@ -224,8 +231,11 @@ def _load(engine: Engine, model: str, choice: ModelChoice) -> Capabilities | Non
         row = session.exec(query).first()
     if row is None:
         return None
+    payload = dict(row.payload)
+    if payload.pop(_FORM_KEY, 1) != _FORM and not payload.get("code"):
+        return None  # refused by a test that took right code for wrong: ask again
     try:
-        return Capabilities(**row.payload)
+        return Capabilities(**payload)
     except TypeError:  # stored by another version
         return None
 

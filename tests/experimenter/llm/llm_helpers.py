@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from experimenter.llm.choose import ModelChoice
 from experimenter.llm.gateway import Gateway, open_gateway
 from experimenter.llm.messages import Capabilities, Message
 from experimenter.llm.prices import FREE, Prices
+from experimenter.llm.probes import to_payload
 from experimenter.llm.retries import RetryPolicy
 from experimenter.records import Budget
 from memory.tables import CallRow, CapabilityRow
@@ -46,7 +46,7 @@ def store_capabilities(engine: Engine, choice: ModelChoice, **able: object) -> N
     """Say what the model can do, so that no probe is made."""
     found = Capabilities(**{"schema": True, "n": True, "images_note": "fake-1 cannot see", **able})  # type: ignore[arg-type]
     with Session(engine) as session:
-        session.merge(CapabilityRow(model=choice.model, base_url=choice.base_url or "", payload=asdict(found)))
+        session.merge(CapabilityRow(model=choice.model, base_url=choice.base_url or "", payload=to_payload(found)))
         session.commit()
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_server import Behaviour, Body, FakeServer, decide, refuse, say
-from llm_helpers import ASK, GOOD, Waits, Way, make_choice, make_engine, read_calls
+from llm_helpers import ASK, GOOD, Waits, Way, make_choice, make_engine, read_calls, store_capabilities
 from PIL import Image
+from sqlmodel import Session, select
 
 from experimenter.errors import ModelRefused, ModelUnavailable
 from experimenter.llm.arithmetic import NotStraight, work_out
@@ -20,6 +21,7 @@ from experimenter.llm.gateway import Gateway, open_gateway
 from experimenter.llm.probes import draw_shape, is_right_reward
 from experimenter.llm.retries import RetryPolicy
 from experimenter.records import Budget
+from memory.tables import CapabilityRow
 
 RIGHT = '''import numpy as np
 
@@ -92,6 +94,20 @@ def test_a_weak_model_is_found_weak(tmp_path: Path) -> None:
         able = open_fresh(tmp_path, server).capabilities
     assert not (able.writes_code or able.schema or able.vision or able.n or able.logprobs)
     assert able.images_note == "openai/fake-1 cannot see: images were left out"
+
+
+def test_a_refusal_by_an_earlier_test_is_not_believed(tmp_path: Path) -> None:
+    with FakeServer() as server:
+        server.default = decide(answer_strongly)
+        engine, choice = make_engine(tmp_path), make_choice(server)
+        store_capabilities(engine, choice, code=False)
+        assert not open_fresh(tmp_path, server).capabilities.writes_code and server.calls == 0
+        with Session(engine) as session:
+            row = session.exec(select(CapabilityRow)).one()
+            row.payload = {name: value for name, value in row.payload.items() if name != "form"}
+            session.add(row)
+            session.commit()
+        assert open_fresh(tmp_path, server).capabilities.writes_code and server.calls == 7
 
 
 def test_a_blind_model_that_guesses_is_found_blind(tmp_path: Path) -> None:
