@@ -58,7 +58,7 @@ _FITNESS = (
 _SUCCESS = "The walker passes the finish, 84 m from the start, without a fall and within the horizon."
 _HINTS = (
     "Progress along x matters most; rewarding posture alone teaches standing still.",
-    "A fall ends the episode, so a penalty for it and a steady reward for speed work together.",
+    "A fall ends the episode, and with it all that later steps would have earned.",
     "Keep the penalty on actions small, otherwise the walker learns to stand still.",
 )
 

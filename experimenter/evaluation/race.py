@@ -251,8 +251,8 @@ def _shape(
 ) -> tuple[Rung, ...]:
     budgets = sorted({max(1, round(final / growth**power)) for power in range(depth)})
     depth = len(budgets)
-    if depth == 1 and arms > finalists and seeds > 2:  # what is far behind on two seeds is not worth more of them
-        some, all_seeds = (tuple(range(first_seed, first_seed + count)) for count in (2, seeds))
+    if depth == 1 and arms > finalists and seeds > 2:  # what is far behind on some seeds is not worth more of them
+        some, all_seeds = (tuple(range(first_seed, first_seed + count)) for count in (max(2, ceil(seeds / 3)), seeds))
         return Rung(budget_steps=final, seeds=some, keep=finalists), Rung(budget_steps=final, seeds=all_seeds, keep=1)
     shape = []
     for index, budget in enumerate(budgets):

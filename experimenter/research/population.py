@@ -121,7 +121,9 @@ def training_words(services: Services, task: TaskSpec) -> str:
     if "gamma" in settings:
         parts.append(f"discount {settings['gamma']} a control step")
     if steps:
-        parts.append(f"{steps:,} env steps in all")
+        parts.append(
+            f"{steps:,} env steps in all, as many as {max(1, round(steps / task.horizon)):,} episodes of full length"
+        )
     if settings.get("scale_rewards"):
         parts.append(
             "rewards are divided by the running deviation of the discounted return, so only their proportions count"

@@ -35,6 +35,8 @@ class BenchOptions(Record):
     """Fresh training seeds of every arm in the final training."""
     candidates: int = Field(ge=0, le=64)
     """K: reward programs a generation."""
+    widen: bool = True
+    """A quick search of a task whose training takes seconds is wider, by the task's `quick_breadth`."""
     generations: int = Field(ge=1, le=100)
     """G."""
     search_seeds: int = Field(ge=1, le=50)
@@ -62,6 +64,17 @@ class BenchOptions(Record):
         """The model's name for the session of one task."""
         return f"answers/{self.answers}#{scope}" if self.answers else self.model
 
+    def candidates_for(self, task: BenchTask) -> int:
+        """Reward programs a generation of the search of `task`."""
+        return min(64, self.candidates * self._breadth(task))
+
+    def search_seeds_for(self, task: BenchTask) -> int:
+        """Training seeds of the last rung of the races of `task`."""
+        return self.search_seeds * self._breadth(task)
+
+    def _breadth(self, task: BenchTask) -> int:
+        return task.quick_breadth if self.widen and self.mode == "quick" else 1
+
     def final_steps(self, task: BenchTask) -> int:
         """Env steps of every arm of `task` in the final training."""
         return max(1, round(self.steps_scale * (task.quick_steps if self.mode == "quick" else task.full_steps)))
@@ -77,6 +90,7 @@ def make_options(mode: str = "quick", **changes: Any) -> BenchOptions:
     if mode not in PRESETS:
         raise UsageError(f"unknown mode {mode!r}: expected {' or '.join(PRESETS)}.")
     said = {name: value for name, value in changes.items() if value is not None}
+    said.setdefault("widen", "candidates" not in said)  # a number that was said holds for every task
     if said.get("answers") and (said.get("model") or said.get("base_url")):
         raise UsageError("--answers replays recorded answers: leave out --model and --base-url.")
     try:

@@ -27,12 +27,12 @@ def search_steps(task: BenchTask, options: BenchOptions) -> tuple[int, int]:
     steps = runs = 0
     for generation in range(options.generations if options.candidates else 1):
         known = 2 if generation else 0  # the native reward and the best so far race again, but have their runs
-        arms = known + options.candidates + (0 if generation else _BASELINES)
+        arms = known + options.candidates_for(task) + (0 if generation else _BASELINES)
         rungs = fit_race(
             arms,
             total_steps=2**62,
             final_steps=options.search_steps(task),
-            seeds_final=options.search_seeds,
+            seeds_final=options.search_seeds_for(task),
             finalists=FINALISTS,
             least_steps=int(LEAST_SHARE * known_pace(task.family).needed_steps),
             control=True,

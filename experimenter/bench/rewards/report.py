@@ -77,9 +77,10 @@ def _heading(result: Result) -> str:
     options, spent = result["options"], result["spent"]
     who = options["answers"] or options["model"] or "the default model"
     start = ", searches begun from the native reward" if options["from_native"] else ""
+    wide = " (twice that where a training takes seconds)" if options["widen"] and result["mode"] == "quick" else ""
     minutes = spent.get("search_minutes", 0.0) + spent.get("final_minutes", 0.0)
     return (
-        f"{result['tasks_done']} tasks, {result['mode']}, {options['seeds']} seeds, K {options['candidates']}, G {options['generations']}, "
+        f"{result['tasks_done']} tasks, {result['mode']}, {options['seeds']} seeds, K {options['candidates']}{wide}, G {options['generations']}, "
         f"model: {who}{start}; {minutes:.0f} minutes, {spent.get('cpu_s', 0.0):,.0f} CPU-seconds of training"
     )
 

@@ -74,19 +74,13 @@ def test_the_worked_example_of_the_prompt_keeps_the_prompts_own_rules(speak: Spe
     boat = make_card(
         state=(
             Variable(name="position", shape=(2,), unit="m", low=-20, high=20),
-            Variable(name="speed", unit="m/s", low=-2, high=2),
+            Variable(name="velocity", shape=(2,), unit="m/s", low=-2, high=2),
             Variable(name="tilt", unit="rad", low=-1, high=1),
-            Variable(name="rammed", low=0, high=1),
+            Variable(name="pier_distance", unit="m", low=0, high=20),
         ),
         actions=(Variable(name="thrust", shape=(2,), low=-1, high=1),),
     )
-    assert probe(load_code(shown, boat, allow_unconfined=True), boat) == (
-        "progress",
-        "docked",
-        "level",
-        "effort",
-        "rammed",
-    )
+    assert probe(load_code(shown, boat, allow_unconfined=True), boat) == ("stay", "fine", "effort")
 
 
 def test_k_samples_equal_ones_once_and_unusable_ones_as_refusals(speak: Speak) -> None:
