@@ -10,6 +10,7 @@ import typer
 from experimenter.cli.bench_audit import audit
 from experimenter.cli.bench_dom import dom
 from experimenter.cli.bench_fly import fly, quadrotor_peer
+from experimenter.cli.bench_programs import reward_programs
 from experimenter.cli.bench_qas import qas
 from experimenter.cli.bench_rewards import rewards
 from experimenter.cli.bench_swarm import swarm
@@ -56,6 +57,7 @@ def list_() -> None:
         f"{'dom':18} what the trainer dom learns on web pages, judged in Chromium (an hour, or --tasks and --seeds)"
     )
     typer.echo(f"{'web-model':18} a language model as web agent, planner and judge of outcomes")
+    typer.echo(f"{'reward-programs':18} reward programs of a file beside the native reward, without a search (minutes)")
     typer.echo(f"{'rewards':18} reward search against the hand-written rewards of twelve tasks (an hour, or a night)")
 
 
@@ -81,6 +83,7 @@ def _add(name: str, what: str) -> None:
 for _name, (_, _what) in _BENCHES.items():
     _add(_name, _what)
 app.command("audit")(audit)
+app.command("reward-programs")(reward_programs)
 app.command("rewards")(rewards)
 app.command("fly")(fly)
 app.command("quadrotor-peer")(quadrotor_peer)
@@ -92,7 +95,7 @@ app.command("web-model")(web_model)
 
 @app.command("all")
 def all_() -> None:
-    """Run every benchmark but `rewards`, `qas`, `swarm`, `fly`, `quadrotor-peer`, `dom` and `web-model`, one after another.
+    """Run every benchmark but `rewards`, `reward-programs`, `qas`, `swarm`, `fly`, `quadrotor-peer`, `dom` and `web-model`, one after another.
 
     Example:  experimenter bench all
     """
