@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
 _SCORE_SAMPLING = {"temperature": 0.0, "max_tokens": 8}
+CALLS_AT_ONCE = 4
+"""Calls to a remote model at the same time, from one place; its retries wait when the server asks for it."""
 
 
 def open_gateway(
@@ -103,6 +106,11 @@ class Gateway:
     @property
     def provider(self) -> str:
         return self._choice.provider
+
+    @property
+    def remote(self) -> bool:
+        """True when calls go to a server that can answer several at the same time."""
+        return self.provider in ("openai", "litellm")
 
     @property
     def reason(self) -> str:
@@ -237,7 +245,8 @@ class Gateway:
         return held
 
     def _answer(self, samples: Sequence[Sample], schema: type[BaseModel]) -> list[Outcome]:
-        """Bring every sample to an answer in the ledger: from the ledger, or by one call for all where the server can, else one each."""
+        """Bring every sample to an answer in the ledger: from the ledger, or by one call for all where the server can, else one each,
+        side by side where it is remote."""
         outcomes: dict[int, Outcome] = {}
         missing: list[int] = []
         for place, sample in enumerate(samples):
@@ -247,10 +256,11 @@ class Gateway:
                 missing.append(place)
         groups = [missing] if self.capabilities.n and len(missing) > 1 else [[place] for place in missing]
         while groups:
-            group = groups.pop(0)
-            answered = self._call_group([samples[place] for place in group], schema)
-            outcomes.update(zip(group, answered, strict=False))
-            groups += [[place] for place in group[len(answered) :]]
+            left: list[list[int]] = []
+            for group, answered in zip(groups, self._call_groups(groups, samples, schema), strict=True):
+                outcomes.update(zip(group, answered, strict=False))
+                left += [[place] for place in group[len(answered) :]]
+            groups = left
         for place, sample in enumerate(samples):
             self._note(sample.entry, outcomes[place].reply)
         return [outcomes[place] for place in range(len(samples))]
@@ -270,6 +280,19 @@ class Gateway:
             cost_usd=reply.cost_usd,
         )
         self._log.write(answer, model=self._model, capabilities=self.capabilities)
+
+    def _call_groups(
+        self, groups: Sequence[Sequence[int]], samples: Sequence[Sample], schema: type[BaseModel]
+    ) -> list[list[Outcome]]:
+        """One call for each group of places; an error is raised when those beside it have ended and are in the ledger."""
+
+        def call(group: Sequence[int]) -> list[Outcome]:
+            return self._call_group([samples[place] for place in group], schema)
+
+        if not self.remote or len(groups) < 2:
+            return [call(group) for group in groups]
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            return list(pool.map(call, groups))
 
     def _call_group(self, group: Sequence[Sample], schema: type[BaseModel]) -> list[Outcome]:
         """Make one call for the samples; a server that gives fewer than asked leaves the rest to further calls."""

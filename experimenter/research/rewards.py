@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from envs.task import TaskSpec
+from experimenter.llm.gateway import CALLS_AT_ONCE
 from experimenter.records import RewardKind, RewardProgram
 from experimenter.research.agenda import card_of
 from experimenter.research.population import Teller, births_of
@@ -24,9 +25,6 @@ from experimenter.roles.reward_writer import write_rewards as ask_rewards
 from experimenter.services import Services
 
 log = logging.getLogger(__name__)
-_CALLS_AT_ONCE = 4
-_REMOTE = ("openai", "litellm")
-"""Providers that answer several questions side by side."""
 
 
 def write_rewards(services: Services, task_digest: str, generation: int, meanwhile: Callable[[], None]) -> None:
@@ -95,7 +93,7 @@ def _ask_all(
     for birth in births:
         groups.setdefault((birth.operator, birth.parents), []).append(birth)
     gateway = services.speaker()
-    parallel = gateway is not None and gateway.provider in _REMOTE and len(groups) > 1
+    parallel = gateway is not None and gateway.remote and len(groups) > 1
     if parallel and gateway is not None:
         is_small(gateway)  # probes the model once, before questions go out side by side
 
@@ -104,7 +102,7 @@ def _ask_all(
         step = f"{key}:{group[0].slot}"
         return ask_rewards(gateway, task, card_of(task), k=len(group), brief=brief, step=step)
 
-    with ThreadPoolExecutor(max_workers=_CALLS_AT_ONCE if parallel else 1) as pool:
+    with ThreadPoolExecutor(max_workers=CALLS_AT_ONCE if parallel else 1) as pool:
         answers = list(pool.map(ask, groups.values()))
     known = {row.reward_digest for row in services.journal.rewards(task.digest)}
     programs: dict[str, RewardProgram] = {}

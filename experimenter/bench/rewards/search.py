@@ -28,7 +28,6 @@ from memory.tables import EventRow
 
 EventListener = Callable[[Event], None]
 UpdateListener = Callable[[JobUpdate], None]
-_REMOTE = ("openai", "litellm")
 _NO_DATABASE: Mapping[str, str] = {}
 """The bench's rows stay in its own home, whatever EXPERIMENTER_DATABASE says."""
 
@@ -113,7 +112,7 @@ def run_search(
     )
     opened.append(services)
     try:
-        if services.gateway.provider in _REMOTE:
+        if services.gateway.remote:
             # a dead server or a wrong key is said now, not bridged by the rules for an hour; one lane asks, the others read its answer
             with locked(home / "probe.lock"):
                 _ = services.gateway.capabilities

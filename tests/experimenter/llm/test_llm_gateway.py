@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_server import FakeServer, drop, raw, refuse, say, stall
@@ -64,12 +66,25 @@ def test_several_samples_come_in_one_call_where_the_server_can(tmp_path: Path) -
     assert len(read_calls(tmp_path)) == 2
 
 
-def test_several_samples_come_one_by_one_with_different_seeds_where_it_cannot(tmp_path: Path) -> None:
+def test_several_samples_have_calls_and_seeds_of_their_own_where_it_cannot(tmp_path: Path) -> None:
     with FakeServer(say(GOOD)) as server:
         answers = make_gateway(tmp_path, server, n=False).ask("goal", ASK, Way, step="1", n=3, seed=5)
         seeds = [body["seed"] for body in server.bodies]
     assert len(answers) == 3
-    assert seeds == [5, 1_000_008, 2_000_011]
+    assert sorted(seeds) == [5, 1_000_008, 2_000_011]
+
+
+def test_a_remote_server_that_knows_no_n_is_asked_side_by_side(tmp_path: Path) -> None:
+    together, plain = threading.Barrier(3), say(GOOD)
+
+    def behave(handler: Any, body: Any) -> None:
+        together.wait(timeout=20.0)  # nobody is answered before all three have asked
+        plain(handler, body)
+
+    with FakeServer(behave) as server:
+        answers = make_gateway(tmp_path, server, n=False).ask("goal", ASK, Way, step="1", n=3)
+    assert [type(answer) for answer in answers] == [Answer] * 3
+    assert [row.state for row in read_calls(tmp_path)] == ["ok"] * 3
 
 
 def test_a_server_that_ignores_n_is_asked_for_the_rest(tmp_path: Path) -> None:
