@@ -143,6 +143,18 @@ def test_ties_go_to_the_narrower_then_to_the_simpler_arm() -> None:
     assert next_rung(plan, 0, jobs, spread).winner == CODE[1].digest
 
 
+def test_at_the_ceiling_the_arm_without_a_failing_episode_wins() -> None:
+    plan = plan_race((NATIVE, CODE[0]), (Rung(budget_steps=100, seeds=tuple(range(8)), keep=1),))
+    jobs = rung_jobs(plan, 0, [arm.digest for arm in plan.arms], TEMPLATE)
+    lame = [1.0] * 7 + [0.4] * 3
+    results = {
+        job.digest: make_result(job, lame if (job.reward, job.seed) == (NATIVE, 3) else [1.0] * 10) for job in jobs
+    }
+    standing = next_rung(plan, 0, jobs, results)
+    assert {(score.iqm, score.low) for score in standing.ranking} == {(1.0, 1.0)}
+    assert standing.winner == CODE[0].digest
+
+
 @pytest.mark.parametrize(("good", "winner"), [(9.0, "native"), (40.0, "code")])
 def test_a_seed_that_fails_costs_the_race_where_the_others_do_not_make_up_for_it(good: float, winner: str) -> None:
     plan = plan_race((NATIVE, CODE[0]), (Rung(budget_steps=100, seeds=(0, 1, 2, 3), keep=1),))
