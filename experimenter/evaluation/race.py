@@ -7,8 +7,9 @@ of fewer seeds. With `dominated_share` an arm that is far below the leader late 
 no further, so that its steps are not spent on what cannot win. A failed or missing job counts as episodes of the worst fitness
 seen in the rung, and an arm without any good job ranks last. Ties go to the higher lower end of the interval, then to the
 higher plain mean (at a fitness's ceiling the middle half no longer tells), then to the arm named first (name the baselines first:
-simplest wins). The interval is reported, it does not spare an arm; it decides in one place: an interquartile mean over four seeds does not see that one of them failed, so in the last rung an arm within the leader's interval wins
-if it is ahead in the sum of interquartile mean and lower end. With `control` the native reward runs to the end whatever the rungs before
+simplest wins). The interval is reported, it does not spare an arm; it decides in one place: an interquartile mean over four seeds
+sees neither the one that failed nor the one that got far, so in the last rung the arm with the highest plain mean wins among those within
+the leader's interval. With `control` the native reward runs to the end whatever the rungs before
 say, for it may learn late: what wins has then beaten it, or is it, at equal steps and seeds.
 
 The winner is an arm, never one lucky run. The policy put to admission is the winner's best seed on the race's worlds; that
@@ -188,7 +189,7 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
     # sorted() is stable: equal arms stay in the plan's order, simplest first
     ranking = sorted(scores, key=lambda score: (score.episodes == 0, -score.iqm, -score.low, -score.mean))
     if rung == len(plan.rungs) - 1:
-        ranking = _reliable_first(ranking)
+        ranking = _best_mean_first(ranking)
     good = [score for score in ranking if score.episodes > 0]
     kept = _contenders(plan, rung, good[: plan.rungs[rung].keep])
     spared = []
@@ -201,12 +202,12 @@ def next_rung(plan: RacePlan, rung: int, jobs: Sequence[TrainJob], results: Resu
     return Standing(rung=rung, ranking=tuple(ranking), survivors=tuple(score.arm for score in alive), eliminated=out)
 
 
-def _reliable_first(ranking: Sequence[ArmScore]) -> list[ArmScore]:
-    """Put the winner first: of the arms that cannot be told from the leader the one that is as good without a failing seed."""
+def _best_mean_first(ranking: Sequence[ArmScore]) -> list[ArmScore]:
+    """Put the winner first: of the arms that cannot be told from the leader the one that is best with every seed counted."""
     near = [score for score in ranking if score.episodes > 0 and score.iqm >= ranking[0].low]
     if not near:
         return list(ranking)
-    first = max(near, key=lambda score: (score.iqm + score.low, score.mean))  # the earlier one of equals
+    first = max(near, key=lambda score: score.mean)  # the earlier one of equals
     return [first, *(score for score in ranking if score is not first)]
 
 
@@ -337,7 +338,7 @@ def _reason(score: ArmScore, kept: Sequence[ArmScore], rung: Rung) -> str:
         return f"all {score.failed} jobs failed"
     last = kept[-1]
     failed = f", {score.failed} failed jobs counted as the worst" if score.failed else ""
-    place = "below" if score.iqm <= last.iqm else "less reliable than"
+    place = "below" if score.iqm <= last.iqm else "with a lower plain mean than"
     return (
         f"fitness IQM {score.iqm:.4g} [{score.low:.4g}, {score.high:.4g}] after {rung.budget_steps} steps, "
         f"{place} {last.label} with {last.iqm:.4g} [{last.low:.4g}, {last.high:.4g}], the last of {len(kept)} kept{failed}"
