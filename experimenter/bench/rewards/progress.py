@@ -11,9 +11,9 @@ from experimenter.evaluation.race import FINALISTS, LEAST_SHARE, fit_race, race_
 from experimenter.execution.pace import known_pace
 
 Say = Callable[[str], None]
-_JOB_S = 2.9
+_JOB_S = 1.5
 """CPU-seconds that a training run brings with it beside its steps: start, evaluation, its part of screens, audits and certificates.
-From a whole quick run of 61 minutes on two cores, which a forecast with 1.5 had put at 52."""
+From whole runs on two cores, at the machine's pace that `BenchTask.steps_per_s` tells; twice that when it is half as fast."""
 _BASELINES = 3
 _FINAL_ARMS = 5
 """Programs that a task's final training has when a model writes, about."""
