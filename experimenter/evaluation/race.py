@@ -35,7 +35,7 @@ Results = Mapping[str, JobResult]
 """Job digest -> result."""
 FINALISTS = 2
 """Arms in the last rung of a session's race."""
-LEAST_SHARE = 0.1
+LEAST_SHARE = 0.05
 """Share of the steps that a family is known to need below which a rung would rank arms by noise: after 4% of them ten double pendulums
 reached between 0.011 and 0.013 of the fitness that all of them had at 40%."""
 _SHRINK = (1.0, 0.75, 0.5, 0.33, 0.25)

@@ -44,7 +44,7 @@ def searched(make_command_line: Callable[..., CommandLine], tmp_path_factory: py
     write_script(script)
     done = command_line.run(
         "run", "balance the pole", "--env", "gym:CartPole-v1", "--model", f"scripted/{script}", "--candidates", "2",
-        "--generations", "2", "--exhaust", "--islands", "2", "--seeds", "1", "--steps", "9000", "--budget", "10m",
+        "--generations", "2", "--exhaust", "--islands", "2", "--seeds", "1", "--steps", "16000", "--budget", "10m",
         "--feedback", "move the cart little",
     )  # fmt: skip
     assert done.returncode in (0, 10), done.stderr
