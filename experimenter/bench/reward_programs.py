@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from experimenter.bench.rewards.arms import Arms
-from experimenter.bench.rewards.finals import gather, make_jobs, open_pool, play_finals, train_finals
+from experimenter.bench.rewards.finals import make_jobs, open_pool, run_finals
 from experimenter.bench.rewards.options import BenchOptions, make_options
 from experimenter.bench.rewards.scores import duel, score_task
 from experimenter.bench.rewards.tasks import BenchTask, find_tasks
@@ -101,13 +101,9 @@ def measure(
 def _train(task: BenchTask, arms: Arms, options: BenchOptions, folder: Path, workers: int) -> dict[str, Any]:
     jobs = make_jobs(task, arms, options)
     executor = make_executor(folder / "home", workers=workers, allow_unconfined=options.allow_unconfined)
-    results = train_finals(executor, jobs)
-    good = {result.job_digest for result in results if result.ok}
-    with open_pool(workers) as pool:
-        kept = [job for job in jobs if job.digest in good]
-        played = play_finals(pool, folder / "home", folder / "evaluations", kept, options.episodes)
     try:
-        runs = gather(arms, jobs, results, played)
+        with open_pool(workers) as pool:
+            runs = run_finals(executor, pool, folder, arms, jobs, options.episodes)
     except ValueError as error:
         raise JobError(f"{task.name}: {error}") from error
     fitness: Mapping[str, tuple[float, ...]] = {arm.arm: arm.fitness for arm in runs.arms}

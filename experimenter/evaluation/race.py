@@ -36,8 +36,8 @@ Results = Mapping[str, JobResult]
 FINALISTS = 2
 """Arms in the last rung of a session's race."""
 LEAST_SHARE = 0.05
-"""Share of the steps that a family is known to need below which a rung would rank arms by noise: after 4% of them ten double pendulums
-reached between 0.011 and 0.013 of the fitness that all of them had at 40%."""
+"""Share of the steps that a family is known to need below which a rung would rank arms by noise: after 4% of them all arms of the double
+pendulum lay between 0.011 and 0.013 in fitness, after 40% its finalists were at 1."""
 _SHRINK = (1.0, 0.75, 0.5, 0.33, 0.25)
 """Fractions of the wanted final steps that `fit_race` tries, in this order."""
 

@@ -111,6 +111,22 @@ def play_finals(
     return played
 
 
+def run_finals(
+    executor: Executor,
+    pool: ProcessPoolExecutor,
+    folder: Path,
+    arms: Arms,
+    jobs: Sequence[TrainJob],
+    episodes: int,
+    on_update: Listener | None = None,
+) -> FinalRuns:
+    """Train `jobs`, play their policies and gather both; `folder` holds the `home` of the jobs. Raises `ValueError` as `gather` does."""
+    results = train_finals(executor, jobs, on_update)
+    good = {result.job_digest for result in results if result.ok}
+    kept = [job for job in jobs if job.digest in good]
+    return gather(arms, jobs, results, play_finals(pool, folder / "home", folder / "evaluations", kept, episodes))
+
+
 def gather(
     arms: Arms, jobs: Sequence[TrainJob], results: Sequence[JobResult], played: Mapping[str, Evaluation]
 ) -> FinalRuns:

@@ -81,7 +81,7 @@ class BenchOptions(Record):
 
     def search_steps(self, task: BenchTask) -> int:
         """Env steps of the last rung of the search's races."""
-        share = task.quick_search_share if self.mode == "quick" else FULL_SEARCH_SHARE
+        share = 1.0 if self.mode == "quick" else FULL_SEARCH_SHARE
         return max(1, round(share * self.final_steps(task)))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experimenter.bench.rewards.arms import Arms, find_arms
-from experimenter.bench.rewards.finals import FinalRuns, gather, make_jobs, open_pool, play_finals, train_finals
+from experimenter.bench.rewards.finals import FinalRuns, make_jobs, open_pool, run_finals
 from experimenter.bench.rewards.lanes import Relay, default_lanes, run_lanes
 from experimenter.bench.rewards.options import BenchOptions
 from experimenter.bench.rewards.progress import Progress, Say
@@ -180,22 +180,15 @@ def _finals(run: Run, task: BenchTask, arms: Arms, pool: ProcessPoolExecutor) ->
     if not state.done:
         run.progress.say(f"{task.name}: final training, {len(arms.distinct)} programs on {run.options.seeds} seeds")
     try:
-        results = train_finals(executor, jobs, lambda update: run.hear(task, "final training", update))
-        good = {result.job_digest for result in results if result.ok}
-        played = play_finals(
-            pool,
-            run.home,
-            run.folder / "evaluations",
-            [job for job in jobs if job.digest in good],
-            run.options.episodes,
-        )
+        return run_finals(
+            executor, pool, run.folder, arms, jobs, run.options.episodes,
+            lambda update: run.hear(task, "final training", update),
+        )  # fmt: skip
+    except ValueError as error:
+        raise JobError(f"{task.name}: {error}") from error
     finally:
         if not state.done:
             run.put(task, state.evolve(finals_wall_s=state.finals_wall_s + time.monotonic() - started))
-    try:
-        return gather(arms, jobs, results, played)
-    except ValueError as error:
-        raise JobError(f"{task.name}: {error}") from error
 
 
 def _link_models(target: Path, models: Path | None) -> None:

@@ -33,8 +33,6 @@ class BenchTask(Record):
     params: dict[str, ParamValue] = Field(default_factory=dict)
     scale: float = Field(gt=0)
     quick_steps: int = Field(gt=0)
-    quick_search_share: float = Field(default=1.0, gt=0, le=1)
-    """Last rung of the search's races as a share of `quick_steps`."""
     quick_breadth: int = Field(default=1, ge=1)
     """Times the candidates and the race's seeds of other tasks: where a training takes seconds, more of them tell more."""
     quick_native: str = ""
